@@ -1,0 +1,43 @@
+VENV ?= .venv
+export VENV
+BIN = $(VENV)/bin
+
+.PHONY: help setup demo test check fmt bench-tasks bench-playbook bench-overhead clean
+
+help:            ## show the verbs
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
+
+setup:           ## make the virtual environment, once
+	@scripts/setup.sh
+
+demo: setup      ## the main job on real data, no key, about two minutes
+	@$(BIN)/python demo/make_task.py demo/task
+	@rm -rf demo/run
+	$(BIN)/mle-star run demo/task --out demo/run --budget 100s --seed 1
+	@$(BIN)/python demo/score.py demo/task demo/run
+
+test: setup      ## all tests
+	$(BIN)/pytest
+
+check: setup     ## format, lint, types, import contracts, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+fmt: setup       ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench-tasks: setup     ## the measuring tasks, 15 minutes each (needs ../shared/tasks)
+	$(BIN)/python benchmarks/tasks.py --budget 15m
+
+bench-playbook: setup  ## the playbook against random recipes, equal time
+	$(BIN)/python benchmarks/playbook.py --budget 5m
+
+bench-overhead: setup  ## what the harness adds to a job, and to a run
+	$(BIN)/python benchmarks/overhead.py
+
+clean:           ## remove what can be made again
+	rm -rf $(VENV) demo/task demo/run .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""MLE-STAR: a machine-learning engineering agent with an honest score."""

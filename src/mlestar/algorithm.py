@@ -1,0 +1,95 @@
+"""MLE-STAR: the method of Nam et al. 2025 (arXiv 2506.15692), to be read aloud.
+
+Paper symbols: M candidate models, L parallel branches, T outer refinement steps, K plans per step,
+R ensemble rounds; s is a solution, h(s) its score. What each verb means is said in `lab.py`; what a
+score is, in `docs/algorithm.md`. Nothing here knows about files, processes, brains or clocks: where
+the paper stops after a count, `lab.time_for` may stop earlier, and that answer is recorded.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mlestar.records import Attempt, Blend, Breadths, Final, Scored, Target
+
+if TYPE_CHECKING:
+    from mlestar.lab import Lab
+
+
+def solve(lab: Lab, size: Breadths) -> Final:
+    """The whole way: L branches side by side, then the ensemble, then the finish."""
+    lab = lab.at("start").open()
+    branches = [partial(branch, lab.at(f"branch-{i}"), size) for i in range(size.branches)]
+    leaders = lab.rank(lab.side_by_side(branches))
+    best = ensemble(lab.at("ensemble"), leaders, size)
+    return lab.at("finalise").finalise(best, leaders)
+
+
+def branch(lab: Lab, size: Breadths) -> Scored:
+    """One branch: an initial solution, refined."""
+    return refine(lab.at("refine"), initialise(lab.at("init"), size), size)
+
+
+def initialise(lab: Lab, size: Breadths) -> Scored:
+    """Algorithm 1: M candidates from retrieved models, the best ones merged while that helps."""
+    findings = lab.look(None)
+    candidates = [lab.first]
+    for i, idea in enumerate(lab.retrieve(size.candidates, findings)):
+        here = lab.at(f"candidate/{i}")
+        if here.time_for(idea.cost, candidates):
+            candidates.append(here.evaluate(here.write(idea)))
+
+    best, *others = lab.rank(candidates)
+    for i, other in enumerate(others):
+        merged = lab.at(f"merge/{i}").evaluate_merged(best, other)
+        if not lab.better(merged, best):
+            break  # the paper's rule: the first merger that does not help ends merging
+        best = merged
+
+    best = lab.at("check/data").check_data_usage(best)
+    return lab.keep(lab.at("check/leakage").check_leakage(best))
+
+
+def refine(lab: Lab, best: Scored, size: Breadths) -> Scored:
+    """Algorithm 2, outer loop: T times, find the cell that matters most and explore changes to it."""
+    ledger: list[Attempt] = []
+    for t in range(size.outer):
+        here = lab.at(str(t))
+        if not here.time_for(best.solution.cost, [best]):
+            break
+        study = here.ablate(best)
+        best = here.take(study, best)
+        target = here.choose_target(best, study, ledger)
+        findings = here.look(best)
+        best = explore(here.at("inner"), best, target, findings, ledger, size)
+    return best
+
+
+def explore(
+    lab: Lab, start: Scored, target: Target, findings: tuple[str, ...], ledger: list[Attempt], size: Breadths
+) -> Scored:
+    """Algorithm 2, inner loop: K plans for one cell, each against the same start, all into the ledger."""
+    best = start
+    for k in range(size.inner):
+        here = lab.at(str(k))
+        plan = here.plan(start, target, findings, ledger)
+        if plan is None or not here.time_for(plan.cost, [start]):
+            break
+        challenger = here.implement(start, plan, best)
+        accepted = here.better(challenger, best)
+        ledger.append(here.record(plan, challenger, start, accepted))
+        best = challenger if accepted else best
+    return best
+
+
+def ensemble(lab: Lab, leaders: list[Scored], size: Breadths) -> Blend:
+    """Algorithm 3 over the bank: R strategies to join all that was ever predicted, the best one kept."""
+    blends = [lab.at("0").select_greedily()]
+    for r in range(1, size.rounds):
+        here = lab.at(str(r))
+        blend = here.blend(blends) if here.time_for_blend() else None
+        if blend is None:
+            break
+        blends.append(blend)
+    return lab.choose(leaders, blends)

@@ -1,0 +1,70 @@
+"""The bank as the rest of the house sees it (`ports.Bank`): members in, scores and selections out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mlestar.bank import comparison, crossfit, greedy
+from mlestar.bank.predictions import Bank
+from mlestar.ports import Array, Measure, Piece, Selection
+from mlestar.records import Direction, Judged, Score, Scored
+
+SUBMISSION = "submission"
+
+
+class PredictionBank:
+    """Implements `ports.Bank` for one run. Safe from many threads."""
+
+    def __init__(self, direction: Direction, load: Callable[[str], bytes]) -> None:
+        self._direction = direction
+        self._bank = Bank(load)
+
+    def join(self, results: Sequence[tuple[int, Judged]]) -> Score:
+        """See `comparison.join`."""
+        return comparison.join(results, self._direction)
+
+    def better(self, challenger: Sequence[tuple[int, Judged]], incumbent: Sequence[tuple[int, Judged]]) -> float:
+        """See `comparison.probability_better`."""
+        return comparison.probability_better(challenger, incumbent, self._direction)
+
+    def add(self, scored: Scored) -> None:
+        """Bank a solution's members.
+
+        The submission itself is banked only where a script names no members: a blend of members can
+        be composed of functions, a finished submission cannot.
+        """
+        members: dict[str, dict[str, str]] = {}
+        for result in scored.results:
+            for member in result.judged.members:
+                members.setdefault(member.name, {})[f"fold-{result.fold}"] = member.blob
+        if len(members) > 1:
+            members.pop(SUBMISSION, None)
+        self._bank.add(scored.address, scored.solution.cost, scored.seconds, members)
+
+    def keys(self) -> tuple[str, ...]:
+        """All members' keys, sorted."""
+        return tuple(member.key for member in self._bank.members())
+
+    def blob(self, key: str, view: str) -> str:
+        """The digest of a member's predictions on a view."""
+        return self._bank.blob(key, view)
+
+    def select(self, measure: Measure, pieces: Sequence[Piece], most: int, seconds: float | None) -> Selection:
+        """Greedy selection over all members that have predicted every piece (see `greedy`, `crossfit`).
+
+        `seconds` caps what the chosen scripts' slowest folds took together; when not even the cheapest
+        script keeps to it, that one alone is chosen. Raises ValueError when the bank is empty.
+        """
+        views = list(dict.fromkeys(view for view, _ in pieces))
+        known = self._bank.members(views)
+        cost = {member.address: member.seconds for member in known}
+        limit = None if seconds is None else max(seconds, min(cost.values(), default=0.0))
+        rules = greedy.Rules(self._direction, most=most, cost=cost, budget=limit)
+        blocks = [rows for _, rows in pieces if rows is not None]
+        arrays = self._bank.arrays([member.key for member in known], views)
+        found = crossfit.crossfit(arrays, measure, views, rules, blocks)
+        if found is None:
+            raise ValueError("the bank is empty")
+        whole: list[Array] = [found.predictions[view] for view, _ in pieces]
+        parts = [array if rows is None else array[rows] for array, (_, rows) in zip(whole, pieces, strict=True)]
+        return Selection(found.weights, found.without, tuple(parts))

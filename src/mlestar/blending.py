@@ -1,0 +1,192 @@
+"""Joining what is in the bank: greedy weights, and blends that the brain proposes (DESIGN.md §4, §5).
+
+A blend is judged on predictions that were made without the piece they are judged on: its members,
+its weights and, in `choose`, the round itself. A piece is a fold; on a hold-out, a block of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from mlestar import roles, scripts
+from mlestar.errors import NoSolution
+from mlestar.evaluating import folds
+from mlestar.ports import Array, Piece
+from mlestar.records import Blend, Judged, Score, Scored, Solution
+from mlestar.workbench import Execution, Workbench, ahead
+
+RESERVE = 1.5  # times the measured seconds of rehearsal and real run (DESIGN.md §5)
+WHOLE = 1.5  # a run on all rows against one on a fold's training rows: 1 / (0.8 · 0.85)
+
+
+def pieces(bench: Workbench) -> list[Piece]:
+    """What the bank's predictions are cut into: the folds, or blocks of the only one."""
+    if bench.rules.folds > 1:
+        return [(f"fold-{k}", None) for k in range(bench.rules.folds)]
+    return [("fold-0", rows) for rows in bench.task.blocks("fold-0", 5)]
+
+
+def affordable_seconds(bench: Workbench) -> float | None:
+    """How many seconds of fold runs the final script's parts may have taken together."""
+    if bench.rules.budget is None:
+        return None
+    left = bench.rules.budget - bench.clock.spent()
+    return max(left, 1.0) / (RESERVE * WHOLE * (1 if bench.rules.jobs > 1 else 2))
+
+
+def select_greedily(bench: Workbench) -> Blend:
+    """Round 0: greedy selection with replacement (Caruana et al. 2004), no more than the finish can afford."""
+
+    def play() -> Blend:
+        bench.tell("choosing members")
+        cut = pieces(bench)
+        found = bench.bank.select(bench.task.score, cut, bench.rules.most_members, affordable_seconds(bench))
+        judged = _judge(bench, cut, found.predictions)
+        without = tuple(tuple(sorted(weights)) for weights in found.without)
+        weights = tuple(sorted(found.weights.items()))
+        return Blend("greedy weights", "greedy", weights, bench.bank.join(judged), judged, without)
+
+    return bench.journal.step(f"{bench.address}/greedy", "decide", {"keys": bench.bank.keys()}, Blend, play)
+
+
+def propose(bench: Workbench, plan: roles.BlendPlan, greedy: Blend) -> Blend | None:
+    """Let the brain's blend learn on the other pieces and predict each piece; None when it fails."""
+    reply = bench.ask(roles.WriteBlend, roles.RewrittenCells, plan=plan)
+    cells = dict(reply.cells)
+    if not {"learn", "blend"} <= set(cells):
+        return None
+    script = scripts.level_two(cells)
+    cut = pieces(bench)
+    calls = [partial(_piece, bench, script, cut, i, greedy.without[i]) for i in range(len(cut))]
+    chosen = tuple(key for key, _ in greedy.weights)
+    *done, last = bench.side_by_side([*calls, partial(_piece, bench, script, cut, None, chosen)])
+    if any(e.judged.reason is not None for e in [*done, last]) or not last.note:
+        return None
+    judged = _judge(bench, cut, tuple(bench.array(e.judged.members[0].blob) for e in done))
+    return Blend(
+        reply.name or plan.text, plan.recipe or "brain", greedy.weights, bench.bank.join(judged), judged,
+        greedy.without, tuple((name, cells[name]) for name in cells if name != "learn"), last.note,
+    )  # fmt: skip
+
+
+def _piece(bench: Workbench, script: str, cut: list[Piece], i: int | None, keys: tuple[str, ...]) -> Execution:
+    """Run a blend on a level-two view: learn on all pieces but i, predict piece i (None: learn on all)."""
+    name = "all" if i is None else f"piece-{i}"
+    train = [piece for j, piece in enumerate(cut) if j != i]
+    test = [cut[0 if i is None else i]]
+    columns = {key: {view: bench.array(bench.bank.blob(key, view)) for view, _ in cut} for key in keys}
+    view = bench.at(name).address
+    return bench.execution(name, script, view, lambda: bench.task.level_two(view, train, test, columns), "weights.json")
+
+
+def _judge(bench: Workbench, cut: list[Piece], predictions: Sequence[Array]) -> tuple[tuple[int, Judged], ...]:
+    """Judge cross-fitted predictions view by view, blocks of a hold-out put together again."""
+    whole: dict[str, Array] = {}
+    for (view, rows), prediction in zip(cut, predictions, strict=True):
+        spot = whole.setdefault(view, np.zeros((bench.task.rows(view), *prediction.shape[1:]), prediction.dtype))
+        spot[slice(None) if rows is None else rows] = prediction
+    return tuple(
+        (int(view.removeprefix("fold-")), Judged(
+            None, bench.task.score(view, array), bench.task.rows(view), bench.task.replicates(view, array)
+        ))
+        for view, array in whole.items()
+    )  # fmt: skip
+
+
+def choose(bench: Workbench, leaders: Sequence[Scored], blends: Sequence[Blend]) -> Blend:
+    """The best of the leaders and the rounds; a blend must beat what is simpler by more than noise."""
+    simple = [single(leader) for leader in leaders if leader.score is not None and not leader.dropped]
+    if not simple:
+        raise NoSolution("no script of this run produced a valid submission", budget=bench.rules.budget is not None)
+    best = simple[0]
+    for rival in [*simple[1:], *blends]:
+        if bench.bank.better(rival.results, best.results) >= bench.rules.accept:
+            best = rival
+    return replace(best, score=honest(bench, [*simple, *blends], best))
+
+
+def honest(bench: Workbench, options: Sequence[Blend], best: Blend) -> Score:
+    """The score of choosing: on each fold, what would have been chosen without that fold."""
+    if len(best.results) < 2:
+        return best.score
+    picked = []
+    for i in range(len(best.results)):
+        others = [tuple(r for j, r in enumerate(o.results) if j != i) for o in options]
+        scores = [bench.bank.join(o) for o in others]
+        first = options.index(best) if best in options else 0
+        for j, score in enumerate(scores):
+            first = j if ahead(score, scores[first]) else first
+        picked.append(options[first].results[i])
+    return bench.bank.join(picked)
+
+
+def single(scored: Scored) -> Blend:
+    """A solution by itself, in a blend's clothes."""
+    assert scored.score is not None
+    return Blend(
+        scored.solution.name, "single", ((f"{scored.address}::submission", 1.0),), scored.score, tuple(folds(scored))
+    )
+
+
+def merge(bench: Workbench, best: Scored, other: Scored) -> Solution | None:
+    """The merger of two solutions, a plain average of all their members; None where the bank sees no gain.
+
+    The bank holds what each would predict, so a merger that does not help costs no run.
+    """
+    keys = [f"{s.address}::{m.name}" for s in (best, other) for m in s.results[0].judged.members]
+    banked = set(bench.bank.keys())
+    keys = [key for key in keys if key in banked]
+    cut: list[Piece] = [(f"fold-{r.fold}", None) for r in best.results]
+    means = [np.mean([bench.array(bench.bank.blob(key, view)) for key in keys], axis=0) for view, _ in cut]
+    judged = _judge(bench, cut, means)
+    if bench.bank.better(judged, folds(best)) < bench.rules.accept:
+        return None
+    name = f"{best.solution.name} + {other.solution.name}"
+    weights = tuple((key, 1 / len(keys)) for key in keys)
+    mean = Blend(name, "merger", weights, bench.bank.join(judged), judged, cells=(("blend", scripts.PLAIN_MEAN),))
+    script = compose(mean, {best.address: best, other.address: other}, f"{name}, averaged.")
+    return Solution(name, script, "merger", best.solution.cost + other.solution.cost)
+
+
+def compose(blend: Blend, found: Mapping[str, Scored], title: str) -> str:
+    """One readable script of a blend: the members' functions side by side, the blend in the last cells."""
+    names = readable_names(blend, found)
+    parts = []
+    for address in dict.fromkeys(key.partition("::")[0] for key in names):
+        own = {key.partition("::")[2]: name for key, name in names.items() if key.startswith(f"{address}::")}
+        label = next(iter(own.values())).partition("/")[0]
+        parts.append(scripts.Part(label, found[address].solution.script, own))
+    learned = json.loads(blend.learned) if blend.learned else dict(blend.weights)
+    cells = {"blend": scripts.WEIGHTED_MEAN, **dict(blend.cells)}
+    if "WEIGHTS" in scripts.used(cells["blend"]):
+        cells["weights"] = scripts.weights_cell(_renamed(learned, names))
+    return scripts.compose(parts, cells, title)
+
+
+def readable_names(blend: Blend, found: Mapping[str, Scored]) -> dict[str, str]:
+    """Short unique names for a blend's members: `catboost`, `n-grams/nb`; two of a name are numbered."""
+    labels: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for key, _ in blend.weights:
+        address, _, member = key.partition("::")
+        if address not in labels:
+            name = found[address].solution.name
+            taken = sum(1 for label in labels.values() if label == name or label.startswith(f"{name} #"))
+            labels[address] = name if not taken else f"{name} #{taken + 1}"
+        alone = sum(1 for m in found[address].results[0].judged.members if m.name != "submission") == 1
+        names[key] = labels[address] if alone else f"{labels[address]}/{member}"
+    return names
+
+
+def _renamed(value: object, names: dict[str, str]) -> object:
+    """Member keys replaced by readable names, wherever they stand in learned weights."""
+    if isinstance(value, dict):
+        return {names.get(k, k): _renamed(v, names) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_renamed(v, names) for v in value]
+    return names.get(value, value) if isinstance(value, str) else value

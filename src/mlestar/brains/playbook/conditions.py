@@ -1,0 +1,70 @@
+"""Does a recipe suit a task? The vocabulary of `when`, evaluated on a profile (docs/recipes.md)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from mlestar.errors import SettingsError
+from mlestar.records import Profile, Recipe
+
+MANY_CLASSES = 10
+SKEWED = 1.0
+KINDS = {
+    "numbers": "number",
+    "categories": "category",
+    "booleans": "boolean",
+    "dates": "date",
+    "texts": "text",
+    "lists": "list",
+    "codes": "code",
+}
+_ROWS = re.compile(r"rows(>=|<=)(\d+)")
+
+
+def holds(recipe: Recipe, profile: Profile) -> bool:
+    """Whether all conditions of `when` hold; raises SettingsError naming the recipe and an unknown condition."""
+    return all([_holds(recipe, condition, profile) for condition in recipe.when])
+
+
+def has(profile: Profile, kind: str) -> bool:
+    """Whether there is a feature column of this kind (`numbers`, `texts`, …), ids left aside."""
+    return any(c.kind == KINDS[kind] and c.name not in profile.id for c in profile.columns)
+
+
+def _holds(recipe: Recipe, condition: str, profile: Profile) -> bool:
+    rows = _ROWS.fullmatch(condition)
+    if rows:
+        bound = int(rows[2])
+        return profile.rows >= bound if rows[1] == ">=" else profile.rows <= bound
+    if condition.startswith("metric:"):
+        return condition.removeprefix("metric:") == profile.metric
+    if condition in KINDS:
+        return has(profile, condition)
+    if condition not in _FACTS:
+        known = ", ".join(("rows>=N", "rows<=N", *KINDS, *_FACTS, "metric:<name>"))
+        raise SettingsError(f"recipe {recipe.name!r}: {condition!r} in `when` is not a known condition; known are {known}")
+    return _FACTS[condition](profile)
+
+
+def _imbalanced(profile: Profile) -> bool:
+    """The rarest class has under half of an even share."""
+    return bool(profile.class_shares) and min(profile.class_shares) * len(profile.class_shares) < 0.5
+
+
+_FACTS: dict[str, Callable[[Profile], bool]] = {
+    "row_files": lambda p: bool(row_files(p)),
+    "many_classes": lambda p: len(p.classes) > MANY_CLASSES,
+    "skewed_target": lambda p: p.target_skew is not None and abs(p.target_skew) > SKEWED,
+    "positive_target": lambda p: p.target_minimum is not None and p.target_minimum >= 0,
+    "multi_target": lambda p: len(p.target) > 1,
+    "imbalanced": _imbalanced,
+    "missing": lambda p: any(c.missing > 0 for c in p.columns),
+    "ids_structured": lambda p: any(c.kind == "code" and c.name in p.id for c in p.columns),
+}
+
+
+def row_files(profile: Profile) -> dict[str, str]:
+    """The patterns of the small text files that belong to rows, for train and test; empty without any."""
+    texts = [a for a in profile.assets if a.kind in ("text", "table")]
+    return {"train": texts[0].train, "test": texts[0].test} if texts else {}

@@ -1,0 +1,136 @@
+"""The cell `setup`: imports that the cells use, and the task's constants, laid out for a reader."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+from mlestar import scripts
+from mlestar.brains.playbook.conditions import KINDS, row_files
+from mlestar.records import Profile
+
+WIDTH = 100
+TOP = 3  # how many classes a ranking lists, where the metric's name does not say
+
+
+def setup_cell(profile: Profile, cells: Mapping[str, str], setups: Sequence[str]) -> str:
+    """Setup for `cells`: what they use of the imports in `setups`, of the constants there, and of the profile's.
+
+    A constant that stands in `setups` is kept as it stands there; one that is missing is written from the profile.
+    """
+    statements = [block for source in setups for block in _statements(source)]
+    needed = set().union(*(scripts.used(source) for name, source in cells.items() if name != "setup"), {"SEEDS"})
+    kept: dict[frozenset[str], str] = {}
+    for block in reversed(statements):  # a later one may rest on an earlier one
+        names = frozenset(scripts.defined(block))
+        if names & needed or not names:
+            needed |= scripts.used(block)
+            kept.setdefault(names, block)
+    known = set().union(*kept)
+    fresh = {name: line for name, line in constants(profile, needed).items() if name not in known}
+    if "TRAIN" in fresh and "TEST" in fresh:  # one line for the pair
+        fresh["TRAIN"] = f"TRAIN, TEST = {_literal(profile.train)}, {_literal(profile.test)}"
+        del fresh["TEST"]
+    body = [*reversed(kept.values()), *fresh.values()]
+    body.sort(key=lambda block: block.startswith("SEEDS"))
+    return "\n\n".join([*imports(setups, needed), "\n".join(body)])
+
+
+def constants(profile: Profile, needed: Iterable[str]) -> dict[str, str]:
+    """The assignments of the task constants among `needed`, in reading order."""
+    values: dict[str, object] = {
+        "TRAIN": profile.train,
+        "TEST": profile.test,
+        "SAMPLE": profile.sample,
+        "ID": list(profile.id),
+        "TARGET": list(profile.target),
+        "OUTPUT": list(profile.prediction_columns),
+        "CLASSES": list(profile.classes),
+        **{kind.upper(): columns(profile, kind) for kind in KINDS},
+        "ROW_FILES": row_files(profile),
+        "TOP": _top(profile),
+        "SEEDS": [0],
+    }
+    wanted = set(needed)
+    return {name: assignment(name, value) for name, value in values.items() if name in wanted}
+
+
+def columns(profile: Profile, kind: str) -> list[str]:
+    """The feature columns of a kind such as `numbers`."""
+    return [c.name for c in profile.columns if c.kind == KINDS[kind] and c.name not in profile.id]
+
+
+def _top(profile: Profile) -> int:
+    digits = "".join(ch for ch in profile.metric if ch.isdigit())
+    return int(digits) if digits else TOP
+
+
+def assignment(name: str, value: object) -> str:
+    """`NAME = value`, wrapped at WIDTH columns where it is a long list."""
+    line = f"{name} = {_literal(value)}"
+    if len(line) <= WIDTH or not isinstance(value, list):
+        return line
+    rows, row = [], "   "
+    for item in value:
+        word = f" {_literal(item)},"
+        if len(row) + len(word) > WIDTH and row.strip():
+            rows.append(row)
+            row = "   "
+        row += word
+    return "\n".join([f"{name} = [", *rows, row, "]"])
+
+
+def _literal(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _statements(source: str) -> list[str]:
+    """The statements of a setup cell that are not imports, as they stand."""
+    lines = source.splitlines()
+    found = [n for n in ast.parse(source).body if not isinstance(n, (ast.Import, ast.ImportFrom))]
+    return ["\n".join(lines[n.lineno - 1 : n.end_lineno]) for n in found]
+
+
+def imports(setups: Sequence[str], needed: Iterable[str]) -> list[str]:
+    """The imports of `setups` whose names are needed, once each: the standard library's, then the others."""
+    wanted = set(needed)
+    plain: set[str] = set()
+    members: dict[str, set[str]] = {}
+    for node in (n for source in setups for n in ast.parse(source).body):
+        if isinstance(node, ast.Import):
+            names = [a for a in node.names if (a.asname or a.name.split(".")[0]) in wanted]
+            plain |= {ast.unparse(alias) for alias in names}
+        elif isinstance(node, ast.ImportFrom):
+            names = [a for a in node.names if (a.asname or a.name) in wanted]
+            members.setdefault(node.module or "", set()).update(ast.unparse(alias) for alias in names)
+    lines = {(name, f"import {name}") for name in plain}
+    lines |= {(module, _from(module, sorted(names))) for module, names in members.items() if names}
+    groups: dict[bool, list[str]] = {True: [], False: []}
+    for module, line in sorted(lines, key=lambda pair: (pair[1].startswith("from"), pair[0])):
+        groups[module.split()[0].split(".")[0] in sys.stdlib_module_names].append(line)
+    return ["\n".join(group) for group in groups.values() if group]
+
+
+def _from(module: str, names: list[str]) -> str:
+    line = f"from {module} import {', '.join(names)}"
+    if len(line) <= WIDTH:
+        return line
+    return "\n".join([f"from {module} import (", *(f"    {name}," for name in names), ")"])
+
+
+_DISTRIBUTIONS = {"sklearn": "scikit-learn", "xgboost": "xgboost-cpu", "PIL": "pillow", "yaml": "pyyaml"}
+
+
+def distributions(cells: Mapping[str, str]) -> list[str]:
+    """What a script needs from the package index: its imports, and the engine behind parquet files."""
+    modules = set()
+    for node in ast.walk(ast.parse("\n".join(cells.values()))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules.add((node.module or "").split(".")[0])
+    if any("parquet(" in source for source in cells.values()):
+        modules.add("pyarrow")
+    return sorted(_DISTRIBUTIONS.get(m, m) for m in modules if m not in sys.stdlib_module_names)

@@ -1,0 +1,205 @@
+"""The command line: thin. Parse, call `runs`, print. Exit codes: 0 done, 1 no valid solution, 2 wrong use
+
+or a broken task, 3 a budget ended it before any valid solution, 130 interrupted (resumable).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlestar.errors import MleStarError
+
+app = typer.Typer(
+    name="mle-star",
+    help="A machine-learning engineering agent: it searches, ablates, refines and ensembles, with an honest score.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Task = Annotated[Path, typer.Argument(help="the task folder: description, train, test, sample submission")]
+Run = Annotated[Path, typer.Argument(help="the run folder")]
+Out = Annotated[Path | None, typer.Option("--out", help="the run folder to make; default runs/<task>-<time>")]
+Brain = Annotated[str | None, typer.Option("--brain", help="who plays the roles: playbook, random")]
+Budget = Annotated[str | None, typer.Option("--budget", help="wall time of the run: 90s, 15m, 1h30m; none without")]
+Jobs = Annotated[int | None, typer.Option("--jobs", help="jobs side by side; default the number of cores")]
+Seed = Annotated[int | None, typer.Option("--seed", help="all randomness follows from it")]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="any setting, for example refine.outer=4")]
+Unsafe = Annotated[bool | None, typer.Option("--unsafe", help="run scripts of unknown origin without a wall")]
+Json = Annotated[bool, typer.Option("--json", help="machine-readable")]
+
+
+def main() -> None:
+    """Entry point: one clear message for a user's mistake, never a traceback for it."""
+    try:
+        app()
+    except MleStarError as error:
+        print(f"mle-star: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+@app.command()
+def run(
+    task: Task,
+    out: Out = None,
+    brain: Brain = None,
+    budget: Budget = None,
+    jobs: Jobs = None,
+    seed: Seed = None,
+    unsafe: Unsafe = None,
+    sets: Sets = None,
+) -> None:
+    """Solve a task: search, refine, ensemble, and hand back a submission with an honest estimate."""
+    from mlestar import config, overview, progress, runs
+
+    settings = config.load(sets, brain=brain, budget=budget, jobs=jobs, seed=seed, unsafe=unsafe)
+    with progress.watching() as watch:
+        folder = runs.start(task, out, settings, watch)
+    print(progress.summary(overview.show(folder), folder))
+
+
+@app.command()
+def resume(run: Run, budget: Budget = None, jobs: Jobs = None, sets: Sets = None) -> None:
+    """Go on with a run: what was recorded is replayed, nothing is paid for twice."""
+    from mlestar import config, overview, progress, runs
+
+    changes = config.changes(sets, budget=budget, jobs=jobs)
+    with progress.watching() as watch:
+        folder = runs.resume(run, changes, watch)
+    print(progress.summary(overview.show(folder), folder))
+
+
+@app.command()
+def fork(
+    run: Run,
+    address: Annotated[str, typer.Option("--from", help="the step to redo, with all that rests on it")],
+    out: Out = None,
+    budget: Budget = None,
+    sets: Sets = None,
+) -> None:
+    """A new run that keeps what another recorded before a step, and goes on from there."""
+    from mlestar import config, overview, progress, runs
+
+    changes = config.changes(sets, budget=budget)
+    with progress.watching() as watch:
+        folder = runs.fork(run, address, out, changes, watch)
+    print(progress.summary(overview.show(folder), folder))
+
+
+@app.command()
+def stop(run: Run) -> None:
+    """Ask a run to finish the steps in hand and leave; `resume` goes on later."""
+    from mlestar import runs
+
+    runs.stop(run)
+    print(f"{run} was asked to stop; `mle-star resume {run}` goes on later")
+
+
+@app.command("try")
+def try_(
+    task: Task, script: Path, jobs: Jobs = None, seed: Seed = None, sets: Sets = None, as_json: Json = False
+) -> None:
+    """Score any script that reads input/ and writes submission.csv, with its error."""
+    import tempfile
+
+    from mlestar import config, progress, runs
+
+    settings = config.load(sets, jobs=jobs, seed=seed)
+    with tempfile.TemporaryDirectory(prefix="mle-star-") as scratch, progress.watching() as watch:
+        trial = runs.try_script(task, script, settings, watch, Path(scratch) / "run")
+    print(json.dumps(asdict(trial), indent=1) if as_json else progress.trial(trial))
+    if trial.scored.score is None:
+        sys.exit(1)
+
+
+@app.command("runs")
+def runs_(folder: Annotated[Path, typer.Argument(help="where to look")] = Path("runs")) -> None:
+    """List the runs below a folder."""
+    from mlestar import overview, progress
+
+    print(progress.table([(run, overview.show(run)) for run in overview.find(folder)]) or f"no runs in {folder}")
+
+
+@app.command()
+def show(run: Run, as_json: Json = False) -> None:
+    """What is known of a run, while it goes on or afterwards."""
+    from mlestar import overview, progress
+
+    found = overview.show(run)
+    print(json.dumps(asdict(found), indent=1) if as_json else progress.summary(found, run))
+
+
+@app.command()
+def report(run: Run) -> None:
+    """The story of a run, in Markdown."""
+    from mlestar import runs
+
+    print(runs.report(run))
+
+
+@app.command()
+def check(task: Task) -> None:
+    """What was inferred from a task folder, from which evidence, and what is wrong. Runs nothing."""
+    from mlestar import runs
+
+    print(runs.check(task))
+
+
+@app.command()
+def new(
+    file: Annotated[Path, typer.Argument(help="a table: csv, tsv, json, jsonl, parquet")],
+    target: Annotated[str, typer.Option("--target", help="the column to predict")],
+    out: Annotated[Path | None, typer.Option("--out", help="the task folder to make")] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help="a metric's name; default by the target")] = None,
+) -> None:
+    """Make a task folder of a single table."""
+    from mlestar import runs
+
+    folder = runs.new(file, target, out, metric)
+    print(f"{folder} is ready: `mle-star check {folder}`, then `mle-star run {folder}`")
+
+
+@app.command()
+def library(
+    query: Annotated[list[str] | None, typer.Argument(help="words to search for; none: everything")] = None,
+    folder: Annotated[str, typer.Option("--library", help="your own recipes, searched first")] = "",
+) -> None:
+    """Search the recipes that the playbook chooses from."""
+    from mlestar import runs
+
+    for recipe in runs.library(" ".join(query or []), folder):
+        print(f"{recipe.name:28} {recipe.kind:6} {recipe.cell:14} {recipe.why.splitlines()[0]}")
+
+
+@app.command()
+def doctor() -> None:
+    """What this machine has, what is missing, and the command that mends it."""
+    from mlestar import runs
+
+    print(runs.doctor())
+
+
+def version(value: bool) -> None:
+    """Print the version and leave."""
+    if value:
+        from importlib.metadata import version as installed
+
+        print(f"mle-star {installed('mle-star')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="version")] = False,
+) -> None:
+    """Options before the command."""
+
+
+if __name__ == "__main__":
+    main()

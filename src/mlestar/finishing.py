@@ -1,0 +1,72 @@
+"""From the chosen blend to what the user gets: rehearse, refit on all rows, verify (paper, section 3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from mlestar import roles, scripts
+from mlestar.blending import RESERVE, WHOLE, compose, single
+from mlestar.errors import NoSolution
+from mlestar.evaluating import failure
+from mlestar.records import Blend, Final, Score, Scored
+from mlestar.workbench import Execution, Workbench
+
+
+def finalise(bench: Workbench, best: Blend, found: Mapping[str, Scored], fallbacks: list[Scored]) -> Final:
+    """Rehearse and refit the chosen blend; when that fails, the next best that is left, and say so."""
+    notes: list[str] = []
+    for i, choice in enumerate([best, *(single(s) for s in fallbacks if s.score is not None)]):
+        here = bench.at(str(i))
+        bag = _bag(here, choice, found)
+        script = last_look(here, _script(choice, found, bag))
+        done, sealed = _rehearse_and_refit(here, script)
+        if done.valid:
+            optimism = _optimism(choice.score, sealed)
+            final = Final(choice.name, script, choice.weights, choice.score, sealed, optimism, bag, tuple(notes))
+            bench.house.keep(choice.name, script, done.submission, choice.score, final=True)
+            return final
+        notes.append(f"{choice.name} could not be finished: {failure(done.outcome, done.judged)}")
+    raise NoSolution("no solution survived the finish: " + "; ".join(notes), budget=bench.rules.budget is not None)
+
+
+def _script(choice: Blend, found: Mapping[str, Scored], bag: int) -> str:
+    """The deliverable: one script, with as many seeds as the bag has."""
+    if choice.source == "single":
+        text = found[choice.weights[0][0].partition("::")[0]].solution.script
+    else:
+        text = compose(choice, found, f"{choice.name} of {len(choice.weights)} models, found by mle-star.")
+    return scripts.with_seeds(text, bag)
+
+
+def _bag(bench: Workbench, choice: Blend, found: Mapping[str, Scored]) -> int:
+    """How many seeds fit: rehearsal and real run are bagged alike, so that the rehearsal tells the truth."""
+    addresses = {key.partition("::")[0] for key, _ in choice.weights}
+    once = WHOLE * sum(max(r.outcome.seconds for r in found[a].results) for a in addresses)
+    once *= RESERVE * (1 if bench.rules.jobs > 1 else 2)
+    bag = 1
+    while bag < bench.rules.bag and bench.fits(f"bag-{bag + 1}", once * (bag + 1)):
+        bag += 1
+    return bag
+
+
+def _rehearse_and_refit(bench: Workbench, script: str) -> tuple[Execution, Score | None]:
+    """The same script on the rehearsal view and on the real folder, side by side."""
+    views = ["real", "rehearsal"] if bench.task.has_sealed else ["real"]
+    calls = [partial(bench.execution, v, script, v, partial(bench.task.view, v)) for v in views]
+    done, *rehearsal = bench.side_by_side(calls)
+    judged = [e.judged for e in rehearsal if e.valid]
+    return done, bench.bank.join([(0, judged[0])]) if judged else None
+
+
+def _optimism(search: Score, sealed: Score | None) -> float | None:
+    """Positive: the search score promised more than the sealed rows gave."""
+    if sealed is None:
+        return None
+    return (search.value - sealed.value) * (1.0 if search.direction == "max" else -1.0)
+
+
+def last_look(bench: Workbench, script: str) -> str:
+    """A_test: the finaliser may polish the script; what it returns must still be composable."""
+    reply = bench.ask(roles.Finalise, roles.CheckedScript, script=script)
+    return reply.script if reply.script and not scripts.problems(reply.script) else script

@@ -1,0 +1,112 @@
+"""Reading a run, while another process may be writing it: for `show`, reports and the dashboard.
+
+Every function opens the journal read-only and closes it again. All raise RunError when `run` is no run.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from mlestar.errors import RunError
+from mlestar.journal import codec
+from mlestar.journal.blobs import Blobs
+from mlestar.journal.database import find, reading
+from mlestar.journal.lock import is_held
+from mlestar.records import Verb
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """One row of the journal. `result` is the answer as JSON text; wall times in seconds since the epoch."""
+
+    address: str
+    verb: Verb
+    state: Literal["running", "ok", "error"]
+    inputs: str
+    result: str | None
+    error: str | None
+    cost_usd: float | None
+    tokens: int | None
+    started: float
+    finished: float | None
+    seconds: float | None
+
+    def read(self, returns: type[T]) -> T:
+        """The answer as the record it is."""
+        if self.result is None:
+            raise RunError(f"step {self.address!r} has no answer, it is {self.state}")
+        return codec.decode(self.result, returns)
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line left for people."""
+
+    address: str
+    text: str
+    at: float
+
+
+def facts(run: Path) -> dict[str, Any]:
+    """What the run is, by name."""
+    with reading(run) as db:
+        return {name: json.loads(value) for name, value in db.execute("SELECT name, value FROM facts")}
+
+
+def steps(run: Path, prefix: str = "") -> list[StepRow]:
+    """The steps at `prefix` and beneath it, in the order in which they began."""
+    with reading(run) as db:
+        rows = db.execute(
+            "SELECT address, verb, state, inputs, result, error, cost_usd, tokens, started, finished, seconds"
+            " FROM steps WHERE ? = '' OR address = ? OR substr(address, 1, length(?) + 1) = ? || '/' ORDER BY began",
+            (prefix, prefix, prefix, prefix),
+        )
+        return [StepRow(*row) for row in rows]
+
+
+def step(run: Path, address: str) -> StepRow | None:
+    """The step at `address` itself."""
+    return next((row for row in steps(run, address) if row.address == address), None)
+
+
+def notes(run: Path, prefix: str = "") -> list[Note]:
+    """The notes at `prefix` and beneath it, oldest first."""
+    with reading(run) as db:
+        rows = [Note(*row) for row in db.execute("SELECT address, text, at FROM notes ORDER BY number")]
+    return [note for note in rows if not prefix or (note.address + "/").startswith(prefix + "/")]
+
+
+def counts(run: Path) -> dict[Verb, int]:
+    """How many steps of each verb have an answer."""
+    with reading(run) as db:
+        found = dict(db.execute("SELECT verb, count(*) FROM steps WHERE state = 'ok' GROUP BY verb").fetchall())
+    return {verb: found.get(verb, 0) for verb in get_args(Verb)}
+
+
+def cost(run: Path) -> float | None:
+    """What the run has cost in US dollars; None when no step had a price."""
+    with reading(run) as db:
+        total: float | None = db.execute("SELECT sum(cost_usd) FROM steps").fetchone()[0]
+    return total
+
+
+def spent(run: Path) -> float:
+    """Seconds worked on the run over all sittings, up to the last heartbeat."""
+    with reading(run) as db:
+        return float(db.execute("SELECT coalesce(sum(seconds), 0) FROM sittings").fetchone()[0])
+
+
+def blob(run: Path, digest: str) -> bytes:
+    """The content of a blob. Raises RunError when it is missing or damaged."""
+    return Blobs(run / "blobs").load(digest)
+
+
+def is_running(run: Path) -> bool:
+    """Whether some process drives the run now."""
+    find(run)
+    return is_held(run)

@@ -1,0 +1,261 @@
+"""The verbs of the method: what each word of `algorithm.py` means.
+
+A verb asks roles, runs jobs and compares scores through the workbench; every paid act is one journal
+step at a readable address. Evaluation, study, blending and finish have a chapter of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from mlestar import blending, evaluating, finishing, roles, scripts, studying
+from mlestar.records import Attempt, Blend, Final, Idea, Plan, Scored, Solution, Target
+from mlestar.studying import Study
+from mlestar.workbench import Workbench
+
+T = TypeVar("T")
+MOST_VARIANTS = 6
+NOTHING = Scored(Solution("nothing", "", ""), "", None, "nothing was tried yet", ())
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The verbs at one address. `first` is the quick solution that every branch starts from."""
+
+    bench: Workbench
+    first: Scored = NOTHING
+    found: dict[str, Scored] = field(default_factory=dict)
+
+    def at(self, name: str) -> Lab:
+        """The same lab at `<address>/<name>`."""
+        return replace(self, bench=self.bench.at(name))
+
+    def side_by_side(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Run calls at the same time; the executor's slots bound the jobs."""
+        return self.bench.side_by_side(calls)
+
+    # --- the start ---------------------------------------------------------------------------------
+
+    def open(self) -> Lab:
+        """The cheapest sensible model, at once on one fold and on the real view.
+
+        So a valid submission exists within a minute, and the seconds it took decide on how many
+        folds this run evaluates.
+        """
+        bench = self.bench
+        ideas = bench.ask(roles.Retrieve, roles.Ideas, count=2, found=self._search(6)).ideas
+        solution, result = evaluating.first_fold(bench, self.write(ideas[0]), 0)
+        if result.judged.reason is None:
+            evaluating.submit(bench, solution)
+        folds = evaluating.affordable_folds(bench, result.outcome.seconds, ideas[-1].cost / ideas[0].cost)
+        opened = replace(bench, rules=replace(bench.rules, folds=bench.rules.folds or folds))
+        return replace(
+            self, bench=replace(opened, address=""), first=self._known(evaluating.other_folds(opened, solution, result))
+        )
+
+    def retrieve(self, count: int, findings: tuple[str, ...]) -> tuple[Idea, ...]:
+        """A_retriever: `count` models that suit the task, besides the one the run began with."""
+        found = self._search(4 * count)
+        ideas = self.bench.ask(roles.Retrieve, roles.Ideas, count=count + 1, found=found, findings=findings).ideas
+        return tuple(idea for idea in ideas if _origin(idea) != self.first.solution.source)[:count]
+
+    def write(self, idea: Idea) -> Solution:
+        """A_init: a solution with this one model."""
+        reply = self.bench.ask(roles.WriteCandidate, roles.WrittenScript, idea=idea)
+        return Solution(reply.name, reply.script, _origin(idea), reply.cost)
+
+    # --- scores ------------------------------------------------------------------------------------
+
+    def evaluate(self, solution: Solution, against: Scored | None = None) -> Scored:
+        """h(s): the score of a solution, with its error; a reason instead where it fails."""
+        return self._known(evaluating.evaluate(self.bench, solution, against))
+
+    def better(self, challenger: Scored, incumbent: Scored) -> bool:
+        """Whether a challenger replaces the incumbent: by more than noise, on the same rows."""
+        if challenger.score is None or challenger.dropped:
+            return False
+        if incumbent.score is None:
+            return True
+        bench = self.bench
+        return bench.bank.better(evaluating.folds(challenger), evaluating.folds(incumbent)) >= bench.rules.accept
+
+    def rank(self, found: Sequence[Scored]) -> list[Scored]:
+        """Best first; what failed or was dropped comes last. The cheaper one first on equal scores."""
+        sign = -1.0 if self.bench.task.profile.direction == "max" else 1.0
+
+        def key(s: Scored) -> tuple[bool, float, float, str]:
+            return (s.score is None or s.dropped, sign * s.score.value if s.score else 0.0, s.solution.cost, s.address)
+
+        return sorted(found, key=key)
+
+    def time_for(self, cost: float, like: Sequence[Scored]) -> bool:
+        """Whether something of this cost fits into the phase, by what these took for theirs.
+
+        Nothing fits when none of them worked: there would be nothing to go on from.
+        """
+        bench, done = self.bench, [s for s in like if s.score is not None]
+        if not done:
+            return like[0] is self.first
+        slots = max(1, bench.rules.jobs // bench.rules.size.branches)
+        unit = max(evaluating.seconds(s, slots) / s.solution.cost for s in done)
+        return bench.fits("fits", unit * cost)
+
+    # --- init --------------------------------------------------------------------------------------
+
+    def evaluate_merged(self, best: Scored, other: Scored) -> Scored:
+        """A_merger, mechanically: both scripts side by side, averaged. Run only if the bank says it helps.
+
+        The bank holds what both would predict, so a merger that does not help costs nothing.
+        """
+        if best.score is None or other.score is None or other.dropped:
+            return other
+        merged = blending.merge(self.bench, best, other)
+        if merged is None or not self.time_for(merged.cost, [best, other]):
+            return other
+        return self.evaluate(merged, best)
+
+    def check_data_usage(self, best: Scored) -> Scored:
+        """A_data: what did the script really open, and is there something it should have?"""
+        opened = {path for r in best.results for path in r.outcome.opened}
+        unread = tuple(f for f in studying.given_files(self.bench.task.profile) if not studying.touched(f, opened))
+        reply = self.bench.ask(roles.CheckDataUsage, roles.CheckedScript, script=best.solution.script, unread=unread)
+        return self._checked(reply, best)
+
+    def check_leakage(self, best: Scored) -> Scored:
+        """A_leakage: does the script use what the test will not have?"""
+        suspicions = studying.suspicions(self.bench, best)
+        for suspicion in suspicions:
+            self.bench.journal.note(self.bench.address, f"leakage suspected: {suspicion}")
+        script = best.solution.script
+        reply = self.bench.ask(roles.CheckLeakage, roles.CheckedScript, script=script, suspicions=suspicions)
+        return self._checked(reply, best, must=bool(suspicions))
+
+    def keep(self, best: Scored) -> Scored:
+        """The initial solution on the real view, so that what is on disk is better than the first."""
+        if best is not self.first and self.time_for(best.solution.cost, [best]):
+            evaluating.submit(self.bench, best.solution, best.score)
+        self.bench.house.milestone(self.bench.address.partition("/")[0] + " init", best.score)
+        return best
+
+    # --- refine ------------------------------------------------------------------------------------
+
+    def look(self, best: Scored | None) -> tuple[str, ...]:
+        """The analyst reads the search rows, and the incumbent's residuals once there is one."""
+        if self.bench.rules.size.looks < 1 or (best is not None and best.score is None):
+            return ()
+        return studying.look(self.bench.at("look"), best)
+
+    def ablate(self, best: Scored) -> Study:
+        """A_abl: what is each cell worth?"""
+        slots, once = self.bench.rules.jobs, evaluating.seconds(best, 99)
+        room = self.bench.left()
+        most = MOST_VARIANTS
+        if room is not None:
+            most = self.bench.decide(
+                "variants", int, lambda: int(min(MOST_VARIANTS, 0.3 * room * slots / max(once, 0.1)))
+            )
+        return studying.ablate(self.bench.at("ablate"), best, most) if most > 0 else Study((), ())
+
+    def take(self, study: Study, best: Scored) -> Scored:
+        """A variant that did better without its cell is a challenger at once."""
+        for cell, variant in study.variants:
+            challenger = self.at(f"without-{scripts.identifier(cell)}").evaluate(variant, best)
+            best = challenger if self.better(challenger, best) else best
+        return best
+
+    def choose_target(self, best: Scored, study: Study, ledger: Sequence[Attempt]) -> Target:
+        """A_extractor: the cell that promises most, by measured effect and by what was tried on it."""
+        about = {"script": best.solution.script, "effects": study.effects, "ledger": tuple(ledger)}
+        return self.bench.ask(roles.ChooseTarget, Target, **about)
+
+    def plan(self, best: Scored, target: Target, findings: tuple[str, ...], ledger: Sequence[Attempt]) -> Plan | None:
+        """A_planner: what to try next on the target cell, knowing every attempt so far; None when at a loss."""
+        about = {"script": best.solution.script, "target": target, "findings": findings, "ledger": tuple(ledger)}
+        plan = self.bench.ask(roles.MakePlan, Plan, **about)
+        return plan if plan.text else None
+
+    def implement(self, start: Scored, plan: Plan, best: Scored) -> Scored:
+        """A_coder rewrites the cell of `start`; the result races against the best so far."""
+        script = start.solution.script
+        reply = self.bench.ask(roles.WriteCell, roles.RewrittenCells, script=script, plan=plan)
+        text = scripts.replace(script, dict(reply.cells))
+        problems = scripts.problems(text)
+        name = reply.name or f"{start.solution.name}, {plan.cell}: {plan.recipe or 'rewritten'}"
+        changed = Solution(name, text, plan.recipe or "brain", reply.cost)
+        if problems or text == script:
+            return self._failed(changed, problems[0] if problems else "the coder changed nothing")
+        return self.evaluate(changed, best)
+
+    def record(self, plan: Plan, challenger: Scored, start: Scored, accepted: bool) -> Attempt:
+        """One line of the ledger."""
+        gain = None
+        if challenger.score is not None and start.score is not None and not challenger.dropped:
+            difference = challenger.score.value - start.score.value
+            gain = difference if challenger.score.direction == "max" else -difference
+        attempt = Attempt(
+            challenger.address, plan.cell, plan, challenger.score, gain, accepted, challenger.seconds, challenger.reason
+        )
+        self.bench.journal.note(challenger.address, f"{plan.text} -> {challenger.score or challenger.reason}")
+        return attempt
+
+    # --- ensemble and finish -----------------------------------------------------------------------
+
+    def select_greedily(self) -> Blend:
+        """Round 0: greedy weights over everything in the bank."""
+        return blending.select_greedily(self.bench)
+
+    def time_for_blend(self) -> bool:
+        """Whether another round fits before the finish must begin."""
+        return self.bench.fits("fits", 10.0)
+
+    def blend(self, blends: Sequence[Blend]) -> Blend | None:
+        """A_ens_planner and A_ensembler: another way to join the members, judged on pieces it has not seen."""
+        tried = tuple((b.name, b.source, b.score.value) for b in blends)
+        members = tuple(key for key, _ in blends[0].weights)
+        plan = self.bench.ask(roles.PlanBlend, roles.BlendPlan, members=members, tried=tried)
+        return blending.propose(self.bench, plan, blends[0]) if plan.text else None
+
+    def choose(self, leaders: Sequence[Scored], blends: Sequence[Blend]) -> Blend:
+        """The best of the leaders and the rounds."""
+        best = blending.choose(self.bench, leaders, blends)
+        self.bench.house.milestone("refine", leaders[0].score)
+        self.bench.house.milestone("ensemble", best.score)
+        return best
+
+    def finalise(self, best: Blend, leaders: Sequence[Scored]) -> Final:
+        """Rehearse on the sealed rows, refit on all, verify, hand over."""
+        return finishing.finalise(self.bench, best, self.found, self.rank([*leaders, self.first]))
+
+    # --- helpers of the verbs ----------------------------------------------------------------------
+
+    def _known(self, scored: Scored) -> Scored:
+        self.found[scored.address] = scored
+        return scored
+
+    def _failed(self, solution: Solution, reason: str) -> Scored:
+        return Scored(solution, self.bench.address, None, reason, ())
+
+    def _checked(self, reply: roles.CheckedScript, best: Scored, must: bool = False) -> Scored:
+        """A checker's script replaces the incumbent when it is better, or when it must."""
+        self.bench.journal.note(self.bench.address, reply.finding)
+        if reply.script is None or scripts.problems(reply.script):
+            return best
+        mended = self.evaluate(replace(best.solution, script=reply.script), None if must else best)
+        taken = mended.score is not None if must else self.better(mended, best)
+        return mended if taken else best
+
+    def _search(self, limit: int) -> tuple[Idea, ...]:
+        profile = self.bench.task.profile
+        query = re.sub(r"\s+", " ", f"{profile.metric} {profile.predicts} {profile.description}")[:400]
+        found = self.bench.journal.step(
+            f"{self.bench.address}/search", "search", {"query": query},
+            roles.Ideas, lambda: roles.Ideas(tuple(self.bench.search.search(query, profile.kind, limit))),
+        )  # fmt: skip
+        return found.ideas
+
+
+def _origin(idea: Idea) -> str:
+    return idea.recipe or idea.source or idea.name

@@ -1,0 +1,54 @@
+"""Looking at runs, finished or not, while another process may drive them. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from mlestar.journal import queries
+from mlestar.records import Final, Summary
+
+FINAL = TypeAdapter(Final)
+
+
+def show(run: Path) -> Summary:
+    """What is known of a run. Raises RunError when the folder is none."""
+    facts, counts = queries.facts(run), queries.counts(run)
+    about: dict[str, Any] = facts.get("task_facts", {})
+    final = FINAL.validate_python(facts["final"]) if "final" in facts else None
+    sealed = final.sealed if final else None
+    state = facts.get("state", "failed")
+    if state == "running" and not queries.is_running(run):
+        state = "interrupted"
+    return Summary(
+        state=state,
+        task=facts.get("name", ""),
+        brain=facts.get("settings", {}).get("brain", ""),
+        metric=about.get("metric", ""),
+        direction=about.get("direction", "max"),
+        split=about.get("split", ""),
+        split_evidence=about.get("split_evidence", ""),
+        folds=len(final.search.folds) if final else 0,
+        search_score=final.search.value if final else None,
+        search_stderr=final.search.stderr if final else None,
+        sealed_score=sealed.value if sealed else None,
+        sealed_stderr=sealed.stderr if sealed else None,
+        optimism=final.optimism if final else None,
+        seconds=queries.spent(run),
+        jobs=counts["execute"],
+        brain_calls=counts["brain"],
+        cost_usd=queries.cost(run),
+        sandbox=facts.get("sandbox", ""),
+        best=str(run / "best") if (run / "best").exists() else "",
+        sealed_seen=facts.get("sealed_seen", 0),
+        phases=tuple(facts.get("milestones", {}).items()),
+        warnings=tuple(about.get("warnings", ())),
+    )
+
+
+def find(folder: Path) -> list[Path]:
+    """The runs below a folder, oldest first."""
+    found = [path.parent for path in folder.glob("*/journal.db")]
+    return sorted(found, key=lambda run: (run / "journal.db").stat().st_mtime)

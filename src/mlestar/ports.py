@@ -1,0 +1,197 @@
+"""Every seam of the house on one page: protocols only, implementations live in the rooms.
+
+Only `runs.py` joins a protocol to an implementation (DESIGN.md §6). Implementations must be safe to
+call from several threads at once: branches and folds run side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlestar.records import Idea, Job, Judged, Outcome, Profile, Score, Scored, Verb
+from mlestar.roles import Request
+
+T = TypeVar("T")
+Array = NDArray[Any]
+Rows = NDArray[np.intp]
+Piece = tuple[str, Rows | None]  # a view, and which of its test rows (None: all)
+Measure = Callable[[str, Array, Rows | None], float]
+
+
+class Brain(Protocol):
+    """Who plays the roles. Must be a pure function of the request (which carries a seed)."""
+
+    name: str
+
+    def play(self, request: Request[T]) -> T:
+        """Answer `request` with its reply record."""
+        ...
+
+
+class SearchProvider(Protocol):
+    """Finds models and techniques."""
+
+    def search(self, query: str, kind: str, limit: int) -> Sequence[Idea]:
+        """Return at most `limit` ideas for tasks of `kind`, best first."""
+        ...
+
+
+class Executor(Protocol):
+    """Runs a script and says what came back; knows nothing about tasks or scores."""
+
+    wall: str
+
+    def run(self, job: Job) -> Outcome:
+        """Execute `job` to its end. A failing script is an outcome, never an exception."""
+        ...
+
+    def stop(self) -> None:
+        """End every running job now; their outcome's state is `stopped`."""
+        ...
+
+
+class Task(Protocol):
+    """What is to be solved, with its views, and the judge.
+
+    Views are named `fold-0` … `fold-4`, `rehearsal` and `real`. They are built once per run.
+    """
+
+    profile: Profile
+    has_sealed: bool
+
+    def view(self, name: str) -> Path:
+        """The folder of a view."""
+        ...
+
+    def judge(self, view: str, folder: Path, save: Callable[[bytes], str]) -> Judged:
+        """Judge the submission and members that a job left in `folder`; arrays go through `save`.
+
+        For `real` there are no labels: the submission is only checked, `value` stays None.
+        """
+        ...
+
+    def rows(self, view: str) -> int:
+        """How many test rows a view has."""
+        ...
+
+    def score(self, view: str, prediction: Array, rows: Rows | None = None) -> float:
+        """The metric of `prediction` (see records) on the view's test rows, or on some of them."""
+        ...
+
+    def replicates(self, view: str, prediction: Array) -> tuple[float, ...]:
+        """The metric on the bootstrap resamples that `judge` uses."""
+        ...
+
+    def blocks(self, view: str, count: int) -> Sequence[Rows]:
+        """Cut a view's test rows into `count` seeded blocks that keep owners together."""
+        ...
+
+    def level_two(
+        self,
+        name: str,
+        train: Sequence[Piece],
+        test: Sequence[Piece],
+        columns: dict[str, dict[str, Array]],
+    ) -> Path:
+        """Build a view whose columns are banked predictions: `columns[member][view]` -> array."""
+        ...
+
+    def look(self, name: str, predictions: dict[str, Array]) -> Path:
+        """Build a view for analysis: `rows.parquet`, the search rows with their targets.
+
+        `predictions[view]` fill the columns `oof:<column>` for that view's test rows; other rows are missing.
+        """
+        ...
+
+    def deliver(self, folder: Path, target: Path) -> None:
+        """Write the user's submission file from a job's: the sample's order, echo columns byte for byte."""
+        ...
+
+
+class Journal(Protocol):
+    """Every paid act is a step: begin, return if known, play, store (DESIGN.md §7)."""
+
+    def step(self, address: str, verb: Verb, inputs: Any, returns: type[T], play: Callable[[], T]) -> T:
+        """Return the recorded result of `address`, or play it once and record it.
+
+        Raises StaleStep when the address is recorded with other inputs.
+        """
+        ...
+
+    def note(self, address: str, text: str) -> None:
+        """Leave a line for people; never read by the algorithm."""
+        ...
+
+    def save(self, data: bytes) -> str:
+        """Store a blob; return its tagged digest."""
+        ...
+
+    def load(self, digest: str) -> bytes:
+        """Read a blob back; raises RunError when it is missing or damaged."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, behind a port so that tests never sleep and replays agree."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def spent(self) -> float:
+        """Seconds that this run has been worked on, earlier sittings included."""
+        ...
+
+
+class Bank(Protocol):
+    """The out-of-fold predictions of all evaluated scripts, and the arithmetic of comparing scores.
+
+    A member's key is `<address of its evaluation>::<member>`. The bank knows no metric: whoever asks
+    for a selection hands it over.
+    """
+
+    def join(self, results: Sequence[tuple[int, Judged]]) -> Score:
+        """One score of judged folds: within folds, weighted by rows."""
+        ...
+
+    def better(self, challenger: Sequence[tuple[int, Judged]], incumbent: Sequence[tuple[int, Judged]]) -> float:
+        """p(challenger beats incumbent) by paired bootstrap on the folds that both have."""
+        ...
+
+    def add(self, scored: Scored) -> None:
+        """Bank the members of a scored solution."""
+        ...
+
+    def keys(self) -> tuple[str, ...]:
+        """All members, sorted; never in order of time, so that a replay agrees."""
+        ...
+
+    def blob(self, key: str, view: str) -> str:
+        """The digest of one member's predictions on one view."""
+        ...
+
+    def seconds(self, key: str) -> float:
+        """What one execution of the member's script took, on its slowest fold."""
+        ...
+
+    def select(self, measure: Measure, pieces: Sequence[Piece], most: int, seconds: float | None) -> Selection:
+        """Greedy selection over all members; see records of `Selection`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Weights by member key: `weights` chosen on all pieces, `without[i]` with piece i left out.
+
+    `predictions[i]` is what `without[i]` predicts for piece i, so scores made of them are honest.
+    """
+
+    weights: dict[str, float]
+    without: tuple[dict[str, float], ...]
+    predictions: tuple[Array, ...]

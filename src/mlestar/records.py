@@ -1,0 +1,383 @@
+"""The frozen nouns that travel between rooms (DESIGN.md §2).
+
+Every record is a frozen dataclass of plain values, so that it can be written to the journal as JSON
+and read back equal. Predictions are the exception: arrays live in blobs, named by their digest.
+
+A *prediction* is always a float array of shape (rows, columns), in the row order of a view's test
+side. What its columns are follows from `Profile.predicts`:
+
+    label         one column per class of `Profile.classes`, a probability (or any score) each;
+                  the submitted label is the class with the largest value
+    ranking       like `label`; the submitted value lists the best classes, best first
+    probability   one column per entry of `Profile.prediction_columns`
+    value         one column per entry of `Profile.prediction_columns`, on the target's own scale
+    text          free text: an object array of strings, one column per target; never blended
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["max", "min"]
+Predicts = Literal["label", "ranking", "probability", "value", "text"]
+ColumnKind = Literal["number", "category", "boolean", "date", "text", "list", "code", "constant"]
+OutcomeState = Literal["ok", "exception", "timeout", "memory", "disk", "processes", "output", "signal", "stopped"]
+Verb = Literal["brain", "execute", "search", "decide", "judge"]
+
+# --- the task, as brains and scripts may know it ---------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Column:
+    """One feature column that train and test share. `code` is structured short text such as `F/906/P`."""
+
+    name: str
+    kind: ColumnKind
+    missing: float
+    distinct: int
+    examples: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True)
+class Asset:
+    """Files that belong to rows: patterns relative to the folder, with `{column}` placeholders."""
+
+    train: str
+    test: str
+    suffix: str
+    kind: Literal["text", "image", "audio", "table", "other"] = "other"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a brain knows of a task: from search rows and the test table only, never from sealed rows."""
+
+    name: str
+    kind: Literal["table", "forecast", "pixels", "custom"]
+    description: str
+    train: str
+    test: str
+    sample: str
+    id: tuple[str, ...]
+    target: tuple[str, ...]
+    predicts: Predicts
+    prediction_columns: tuple[str, ...]
+    classes: tuple[str, ...]
+    metric: str
+    direction: Direction
+    split: str
+    rows: int
+    test_rows: int
+    columns: tuple[Column, ...]
+    assets: tuple[Asset, ...] = ()
+    train_only: tuple[str, ...] = ()
+    other_files: tuple[str, ...] = ()
+    target_minimum: float | None = None
+    target_maximum: float | None = None
+    target_skew: float | None = None
+    class_shares: tuple[float, ...] = ()
+    integer_target: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+# --- scripts, jobs, outcomes -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Ceilings of one job: wall seconds, MiB, counts."""
+
+    seconds: float
+    memory_mb: int
+    processes: int = 64
+    disk_mb: int = 2048
+    output_kb: int = 1024
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """One execution: `script` runs in the fresh folder `folder` with `view` readable as `input/`."""
+
+    address: str
+    script: str
+    view: str
+    folder: str
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came back from a job. `opened` are paths below `input/`, row files folded into patterns."""
+
+    state: OutcomeState
+    seconds: float
+    peak_mb: float = 0.0
+    output: str = ""
+    error: str = ""
+    opened: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return self.state == "ok"
+
+
+# --- scores ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Member:
+    """One named prediction of an execution on one view; `blob` is the digest of its array."""
+
+    name: str
+    value: float
+    blob: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The judge's word on one execution on one view.
+
+    `reason` is None when the submission is valid, else says what is wrong with it. `replicates` are
+    the metric on bootstrap resamples of the view's owners, with the same random numbers for every
+    script, so that two scripts are compared pairwise; empty where there are fewer than 10 owners.
+    `notes` say which members were skipped and why.
+    `members[0]` is the submission itself (its soft form where `members.parquet` gave one).
+    """
+
+    reason: str | None
+    value: float | None = None
+    rows: int = 0
+    replicates: tuple[float, ...] = ()
+    groups: tuple[tuple[str, float], ...] = ()
+    members: tuple[Member, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """One execution on one fold, judged."""
+
+    fold: int
+    outcome: Outcome
+    judged: Judged
+
+
+@dataclass(frozen=True)
+class Score:
+    """The metric within each fold, weighted by rows; `stderr` from the folds' replicates."""
+
+    value: float
+    stderr: float | None
+    direction: Direction
+    folds: tuple[int, ...]
+    values: tuple[float, ...]
+
+    def __str__(self) -> str:
+        error = "" if self.stderr is None else f" ± {self.stderr:.4f}"
+        return f"{self.value:.5f}{error}"
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A script with a name, where it came from, and a rough cost (recipe units, never measured seconds)."""
+
+    name: str
+    script: str
+    source: str
+    cost: float = 1.0
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A solution and what came of it. `score` is None when it failed; then `reason` says why.
+
+    `dropped` is true when racing ended it before its last fold. `address` is where it was evaluated.
+    """
+
+    solution: Solution
+    address: str
+    score: Score | None
+    reason: str | None
+    results: tuple[FoldResult, ...]
+    dropped: bool = False
+
+    @property
+    def seconds(self) -> float:
+        return max((r.outcome.seconds for r in self.results), default=0.0)
+
+
+# --- the method ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Idea:
+    """A model or technique found by searching: `recipe` names a library entry, `source` where it is from."""
+
+    name: str
+    why: str
+    source: str
+    recipe: str = ""
+    code: str = ""
+    cost: float = 1.0
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What neutralising a cell costs: positive `effect` = the cell helps. 80 % interval `low`..`high`."""
+
+    cell: str
+    effect: float | None
+    low: float | None
+    high: float | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The cell to refine, and why it was chosen."""
+
+    cell: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to try on a cell. `recipe` names a library alternative when there is one."""
+
+    text: str
+    cell: str
+    recipe: str = ""
+    cost: float = 1.0
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One ledger line. `gain` is positive when it beat its incumbent, in the metric's units."""
+
+    address: str
+    cell: str
+    plan: Plan
+    score: Score | None
+    gain: float | None
+    accepted: bool
+    seconds: float
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A way to join banked members, or one solution alone (`source` is then `single`).
+
+    `weights` are by member key, `<address of the evaluation>::<member>`; for a blend that the brain
+    proposed they only say which members it joins, and `learned` holds its WEIGHTS as JSON, under the
+    same keys. `without[i]` names the members chosen without piece i. `results` are its judged folds.
+    """
+
+    name: str
+    source: str
+    weights: tuple[tuple[str, float], ...]
+    score: Score
+    results: tuple[tuple[int, Judged], ...]
+    without: tuple[tuple[str, ...], ...] = ()
+    cells: tuple[tuple[str, str], ...] = ()
+    learned: str = ""
+
+
+@dataclass(frozen=True)
+class Breadths:
+    """The paper's loop sizes (Nam et al. 2025, section 4): M, L, T, K, R, and debug rounds D."""
+
+    candidates: int = 4
+    branches: int = 2
+    outer: int = 4
+    inner: int = 4
+    rounds: int = 5
+    debug: int = 2
+    looks: int = 1
+
+
+@dataclass(frozen=True)
+class Final:
+    """What a run ends with. `sealed` is None where nothing was sealed; `estimate` says what to expect."""
+
+    name: str
+    script: str
+    parts: tuple[tuple[str, float], ...]
+    search: Score
+    sealed: Score | None
+    optimism: float | None
+    bag: int = 1
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One library entry (DESIGN.md §9; the format is in docs/recipes.md).
+
+    `cell` says what it is an alternative for: `skeleton` for the fixed cells of a kind, else a cell
+    name such as `model`, `features`, `dates`, `blend`. `form` is `classes`, `values`, or `any`.
+    `cells` are the cells it brings (its own and companions), `neutral` their neutral forms.
+    """
+
+    name: str
+    kind: str
+    cell: str
+    form: str
+    why: str
+    cells: tuple[tuple[str, str], ...]
+    neutral: tuple[tuple[str, str], ...] = ()
+    when: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    cost: float = 1.0
+    source: str = ""
+
+
+# --- what people watch and read --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One line for whoever watches. `phase` in the paper's words; seconds; None where unlimited."""
+
+    phase: str
+    doing: str
+    best: Score | None
+    best_name: str
+    jobs: int
+    spent: float
+    left: float | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `show RUN --json` prints (DESIGN.md §12)."""
+
+    state: Literal["running", "stopped", "interrupted", "done", "failed"]
+    task: str
+    brain: str
+    metric: str
+    direction: Direction
+    split: str
+    split_evidence: str
+    folds: int
+    search_score: float | None
+    search_stderr: float | None
+    sealed_score: float | None
+    sealed_stderr: float | None
+    optimism: float | None
+    seconds: float
+    jobs: int
+    brain_calls: int
+    cost_usd: float | None
+    sandbox: str
+    best: str
+    sealed_seen: int = 0
+    phases: tuple[tuple[str, float], ...] = ()
+    warnings: tuple[str, ...] = ()

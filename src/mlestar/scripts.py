@@ -1,0 +1,351 @@
+"""Percent-format scripts: a cell has a name, a refinement replaces one cell (DESIGN.md §4).
+
+    # /// script
+    # requires-python = ">=3.11"
+    # dependencies = ["pandas", "lightgbm"]
+    # ///
+    # %% setup
+    ...
+
+A *composable* script is one whose cells define functions and constants only, with these names:
+
+    setup      imports and task constants, nothing else
+    load       load() -> (train, test, files)
+    ...        feature cells, each a function of its own; `features` joins them
+    model      fit_predict(X, y, X_test, seed) -> array, or {member: array}
+    predict    predict(train, test, files, seed) -> {member: array}, the entry
+    blend      blend(parts) -> array: joins the members that `predict` returned
+    post       post(prediction) -> prediction: clipping, thresholds
+    submit     `if __name__ == "__main__":` loads, calls, writes submission.csv and members.parquet
+
+so that merging and ensembling put the members' functions side by side, mechanically: see `compose`.
+Arrays have the columns that `records` fixes. This module is pure text work on the standard library;
+it never runs a script.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+REQUIRED = ("setup", "load", "predict", "blend", "post", "submit")
+_MARK = re.compile(r"^# %%[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One named block. `source` has no marker line, no blank ends."""
+
+    name: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A parsed script: what stands above the first cell, then the cells."""
+
+    head: str
+    cells: tuple[Cell, ...]
+
+    def __getitem__(self, name: str) -> str:
+        for cell in self.cells:
+            if cell.name == name:
+                return cell.source
+        raise KeyError(name)
+
+    def __contains__(self, name: str) -> bool:
+        return any(cell.name == name for cell in self.cells)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(cell.name for cell in self.cells)
+
+    def text(self) -> str:
+        """The script again: `parse(notebook.text()) == notebook`."""
+        blocks = [self.head] if self.head else []
+        blocks += [f"# %% {cell.name}\n{cell.source}".rstrip() for cell in self.cells]
+        return "\n\n".join(blocks) + "\n"
+
+
+def parse(text: str) -> Notebook:
+    """Cut a percent-format script into its head and cells; a script without marks is one cell `script`."""
+    marks = list(_MARK.finditer(text))
+    if not marks:
+        return Notebook("", (Cell("script", text.strip("\n")),))
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    cells = tuple(
+        Cell(mark.group(1) or f"cell-{i}", text[mark.end() : end].strip("\n"))
+        for i, (mark, end) in enumerate(zip(marks, ends, strict=True))
+    )
+    return Notebook(text[: marks[0].start()].strip("\n"), cells)
+
+
+def replace(text: str, cells: Mapping[str, str], before: str = "features") -> str:
+    """Put new sources into named cells; a name that is new goes in front of cell `before` (else `predict`).
+
+    An empty source removes the cell.
+    """
+    notebook = parse(text)
+    kept = [Cell(c.name, cells.get(c.name, c.source).strip("\n")) for c in notebook.cells]
+    new = [Cell(name, source.strip("\n")) for name, source in cells.items() if name not in notebook]
+    names = [c.name for c in kept]
+    spot = next((names.index(n) for n in (before, "model", "predict") if n in names), len(kept))
+    kept[spot:spot] = new
+    return Notebook(notebook.head, tuple(c for c in kept if c.source)).text()
+
+
+def problems(text: str) -> list[str]:
+    """Why a script cannot be composed with others; empty when it can."""
+    notebook = parse(text)
+    found = [f"cell `{name}` is missing" for name in REQUIRED if name not in notebook]
+    doubled = sorted({n for n in notebook.names if notebook.names.count(n) > 1})
+    found += [f"cell `{name}` stands more than once" for name in doubled]
+    for cell in notebook.cells:
+        try:
+            tree = ast.parse(cell.source)
+        except SyntaxError as error:
+            found.append(f"cell `{cell.name}`, line {error.lineno}: {error.msg}")
+            continue
+        if cell.name != "submit" and any(
+            isinstance(n, (ast.For, ast.While, ast.With, ast.Expr)) and not _is_docstring(n) for n in tree.body
+        ):
+            found.append(f"cell `{cell.name}` does work at import; put it into a function")
+    return found
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def defined(source: str) -> set[str]:
+    """Names that a cell defines at its top level, imports left out."""
+    names: set[str] = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+    return names
+
+
+def used(source: str) -> set[str]:
+    """Names that a cell reads or defines anywhere."""
+    return {n.id for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name)} | defined(source)
+
+
+def cell_of_line(text: str, line: int) -> str:
+    """The cell in which line number `line` (from 1) of the script stands; empty above the first."""
+    name = ""
+    for i, content in enumerate(text.splitlines(), 1):
+        mark = _MARK.match(content)
+        if mark:
+            name = mark.group(1)
+        if i == line:
+            break
+    return name
+
+
+def rename(source: str, names: Mapping[str, str]) -> str:
+    """Rename module-level names in a source; attributes, keywords, strings and shadowing locals stay."""
+    spots: set[tuple[int, int, str]] = set()
+    _collect(ast.parse(source), frozenset(names), spots, source.splitlines())
+    lines = source.splitlines()
+    for row, byte, name in sorted(spots, reverse=True):
+        line = lines[row - 1].encode()
+        if line[byte : byte + len(name.encode())] == name.encode():
+            lines[row - 1] = (line[:byte] + names[name].encode() + line[byte + len(name.encode()) :]).decode()
+    return "\n".join(lines)
+
+
+def _collect(node: ast.AST, live: frozenset[str], spots: set[tuple[int, int, str]], lines: list[str]) -> None:
+    """Gather (row, byte offset, name) of every use of a live module-level name below `node`."""
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        if node.name in live:
+            word = "def " if isinstance(node, ast.FunctionDef) else "class "
+            spots.add((node.lineno, node.col_offset + len(word), node.name))
+        if isinstance(node, ast.FunctionDef):
+            for outer in [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]:
+                _collect(outer, live, spots, lines)
+            for inner in node.body:
+                _collect(inner, live - _locals(node), spots, lines)
+            return
+    if isinstance(node, ast.Lambda):
+        _collect(node.body, live - {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}, spots, lines)
+        return
+    if isinstance(node, ast.Name) and node.id in live:
+        spots.add((node.lineno, node.col_offset, node.id))
+    for child in ast.iter_child_nodes(node):
+        _collect(child, live, spots, lines)
+
+
+def _locals(function: ast.FunctionDef) -> set[str]:
+    """Parameters and names that a function assigns: they shadow the module's."""
+    inside = list(ast.walk(function))
+    stored = {n.id for n in inside if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    declared = {name for n in inside if isinstance(n, ast.Global) for name in n.names}
+    return (stored | {n.arg for n in inside if isinstance(n, ast.arg)}) - declared
+
+
+def identifier(label: str) -> str:
+    """A label as a piece of a Python name: `light-gbm 2` -> `light_gbm_2`."""
+    return re.sub(r"\W+", "_", label).strip("_").lower() or "part"
+
+
+def merge_setup(sources: Sequence[str]) -> str:
+    """One setup cell of several: imports joined and sorted, then each distinct other statement once."""
+    imports: set[str] = set()
+    members: dict[str, set[str]] = {}
+    body: list[str] = []
+    for source in sources:
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.Import):
+                imports |= {f"import {ast.unparse(alias)}" for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                members.setdefault(node.module or "", set()).update(ast.unparse(alias) for alias in node.names)
+        rest = _without_imports(source)
+        body += [block for block in rest if block not in body]
+    lines = [*imports, *(f"from {module} import {', '.join(sorted(names))}" for module, names in members.items())]
+    lines.sort(key=lambda text: (text.split()[1].split(".")[0] not in _STDLIB, text.startswith("from"), text))
+    standard = [x for x in lines if x.split()[1].split(".")[0] in _STDLIB]
+    other = [x for x in lines if x not in standard]
+    groups = ["\n".join(group) for group in (standard, other) if group]
+    return "\n\n".join(groups) + ("\n\n" + "\n".join(body) if body else "")
+
+
+_STDLIB = {"json", "pathlib", "re", "math", "itertools", "collections", "functools", "os", "string", "zlib", "warnings"}
+
+
+def _without_imports(source: str) -> list[str]:
+    """The statements of a setup cell that are not imports, each with the comment lines above it."""
+    lines = source.splitlines()
+    blocks: list[str] = []
+    last = 0
+    for node in ast.parse(source).body:
+        end = node.end_lineno or node.lineno
+        if not isinstance(node, (ast.Import, ast.ImportFrom)):
+            above = [x for x in lines[last : node.lineno - 1] if x.startswith("#")]
+            blocks.append("\n".join([*above, *lines[node.lineno - 1 : end]]))
+        last = end
+    return blocks
+
+
+@dataclass(frozen=True)
+class Part:
+    """One script to compose. `label` is unique among the parts; `members` maps the names that the
+
+    script's `predict` returns to the names that the composed one returns.
+    """
+
+    label: str
+    script: str
+    members: Mapping[str, str]
+
+
+PLAIN_MEAN = '''def blend(parts):
+    """The plain average of all parts."""
+    return np.mean(list(parts.values()), axis=0)'''
+
+WEIGHTED_MEAN = '''def blend(parts):
+    """Weighted mean of the parts; the weights were chosen on out-of-fold predictions."""
+    return sum(weight * parts[name] for name, weight in WEIGHTS.items())'''
+
+
+def weights_cell(weights: object) -> str:
+    """The cell that holds what a blend learned, one entry a line."""
+    if not isinstance(weights, dict):
+        return f"WEIGHTS = {weights!r}"
+    rows = [f"    {name!r}: {_rounded(value)!r}," for name, value in weights.items()]
+    return "\n".join(["WEIGHTS = {", *rows, "}"]).replace("'", '"')
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    return [_rounded(v) for v in value] if isinstance(value, list) else value
+
+
+def with_seeds(text: str, count: int) -> str:
+    """The script with `count` seeds to average over, where its setup has SEEDS."""
+    setup = parse(text)["setup"]
+    seeded = re.sub(r"^SEEDS = .*$", f"SEEDS = {list(range(count))}", setup, flags=re.MULTILINE)
+    return replace(text, {"setup": seeded})
+
+
+def compose(parts: Sequence[Part], joint: Mapping[str, str], title: str) -> str:
+    """Put several composable scripts side by side in one, joined by the cells `joint`.
+
+    `joint` has the cell `blend`, and what it needs (`setup`, `weights`). Cells that are equal in all
+    scripts that have them, and rest on such cells only, stand once; in the others every top-level
+    name is suffixed with the part's label.
+    """
+    books = [parse(part.script) for part in parts]
+    first = books[0]
+    setup = merge_setup([*(book["setup"] for book in books), joint.get("setup", "")])
+    cells: dict[str, str] = {"setup": setup, "load": first["load"]}
+    entries = []
+    for part, book in zip(parts, books, strict=True):
+        private = _private_names(book, books)
+        table = {name: f"{name}_{identifier(part.label)}" for name in private}
+        for cell in _own_cells(book):
+            name = f"{cell.name}: {part.label}" if defined(cell.source) & private else cell.name
+            cells[name] = rename(cell.source, table)
+        entries.append((part, table["predict"]))
+    cells |= {"predict": _joint_predict(entries), **{k: v for k, v in joint.items() if k not in ("setup", "blend")}}
+    cells |= {"blend": joint["blend"], "post": first["post"], "submit": first["submit"]}
+    needs = sorted({need for book in books for need in dependencies(book.head)})
+    return Notebook(head(needs, title), tuple(Cell(name, source) for name, source in cells.items())).text()
+
+
+def _own_cells(book: Notebook) -> list[Cell]:
+    """The cells that belong to one part alone; the task's own (`load`, `post`, …) come from the first script."""
+    return [cell for cell in book.cells if cell.name not in ("setup", "load", "blend", "weights", "post", "submit")]
+
+
+def _private_names(book: Notebook, books: Sequence[Notebook]) -> set[str]:
+    """Names that must carry the part's label: those of cells that differ between the scripts, or rest on one."""
+    own = _own_cells(book)
+    private = {"predict"}  # always: the composed entry takes the plain name
+    for cell in own:
+        if any(cell.name in other and other[cell.name] != cell.source for other in books):
+            private |= defined(cell.source)
+    elsewhere = [c for b in books if b is not book for c in _own_cells(b)]
+    for cell in own:  # the same name defined by a cell of another name elsewhere
+        clash = [c for c in elsewhere if c.name != cell.name and defined(c.source) & defined(cell.source)]
+        if clash:
+            private |= defined(cell.source)
+    while True:
+        more = {name for cell in own if used(cell.source) & private for name in defined(cell.source)}
+        if more <= private:
+            return private
+        private |= more
+
+
+def _joint_predict(entries: Sequence[tuple[Part, str]]) -> str:
+    lines = [
+        "def predict(train, test, files, seed):",
+        '    """Every part\'s predictions, by name."""',
+        "    parts = {}",
+    ]
+    for part, function in entries:
+        if len(part.members) == 1:
+            (old, new), *_ = part.members.items()
+            lines.append(f'    parts["{new}"] = {function}(train, test, files, seed)["{old}"]')
+        else:
+            lines.append(f"    found = {function}(train, test, files, seed)")
+            lines += [f'    parts["{new}"] = found["{old}"]' for old, new in part.members.items()]
+    return "\n".join([*lines, "    return parts"])
+
+
+def dependencies(text: str) -> tuple[str, ...]:
+    """The distributions that a script's PEP 723 block names."""
+    found = re.search(r"^# dependencies = (\[.*?\])$", text, re.MULTILINE | re.DOTALL)
+    return tuple(ast.literal_eval(found.group(1).replace("\n# ", " "))) if found else ()
+
+
+def head(needs: Sequence[str], title: str) -> str:
+    """The PEP 723 block and the script's one-line docstring."""
+    listed = ", ".join(f'"{n}"' for n in needs)
+    return f'# /// script\n# requires-python = ">=3.11"\n# dependencies = [{listed}]\n# ///\n"""{title}"""'

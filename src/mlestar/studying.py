@@ -1,0 +1,135 @@
+"""What is worth changing? Ablation by the harness, and looks at the data (DESIGN.md §5).
+
+The paper lets an LLM write ablation scripts and summarise what they print. Here the brain only says
+what a cell would be if it did nothing; the harness runs each variant on the same fold as the
+incumbent and compares row by row, so an effect has an interval.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from mlestar import roles, scripts
+from mlestar.evaluating import folds, run_fold
+from mlestar.records import Direction, Effect, FoldResult, Judged, Profile, Scored, Solution
+from mlestar.workbench import Workbench
+
+_FINDING = re.compile(r"^finding:\s*(.{1,300})$", re.MULTILINE)
+MOST_FINDINGS = 40
+
+
+@dataclass(frozen=True)
+class Study:
+    """The effects of an ablation, and the variants that did better without their cell."""
+
+    effects: tuple[Effect, ...]
+    variants: tuple[tuple[str, Solution], ...]
+
+
+def ablate(bench: Workbench, best: Scored, most: int) -> Study:
+    """Neutralise cells in turn on one fold; on a second where the interval does not settle the sign."""
+    reply = bench.ask(roles.Ablate, roles.NeutralForms, script=best.solution.script, most=most)
+    variants = [(cell, _variant(best.solution, cell, source)) for cell, source in reply.forms[:most]]
+    variants = [
+        (cell, v) for cell, v in variants if v.script != best.solution.script and not scripts.problems(v.script)
+    ]
+    order = np.random.default_rng(bench.seed).permutation(len(best.results))
+    calls = [partial(_effect, bench.at(scripts.identifier(cell)), best, cell, v, order[:2]) for cell, v in variants]
+    effects = bench.side_by_side(calls)
+    rivals = [
+        (cell, variant)
+        for (cell, variant), effect in zip(variants, effects, strict=True)
+        if effect.high is not None and effect.high < 0
+    ]
+    return Study(tuple(effects), tuple(rivals))
+
+
+def _variant(solution: Solution, cell: str, source: str) -> Solution:
+    script = scripts.replace(solution.script, {cell: source})
+    return Solution(f"{solution.name} without {cell}", script, "ablation", solution.cost)
+
+
+def _effect(bench: Workbench, best: Scored, cell: str, variant: Solution, order: np.ndarray) -> Effect:
+    """How much worse the metric gets without the cell, with an 80 % interval; positive = the cell helps."""
+    done: list[FoldResult] = []
+    for i in order:
+        theirs = best.results[int(i)]
+        mine = run_fold(bench, variant, theirs.fold)
+        if mine.judged.reason is not None:
+            return Effect(cell, None, None, None, f"the variant failed: {mine.judged.reason}")
+        if same_predictions(mine.judged, theirs.judged):
+            return Effect(cell, 0.0, None, None, "changes no prediction")
+        done.append(mine)
+        effect = _interval(cell, done, best, bench.task.profile.direction)
+        if effect.low is None or effect.high is None or effect.low > 0 or effect.high < 0:
+            break
+    return effect
+
+
+def same_predictions(a: Judged, b: Judged) -> bool:
+    """Whether two executions predicted the same to the last digit."""
+    return bool(a.members and b.members) and a.members[0].blob == b.members[0].blob
+
+
+def _interval(cell: str, variant: list[FoldResult], best: Scored, direction: Direction) -> Effect:
+    theirs = dict(folds(best))
+    pairs = [(theirs[r.fold], r.judged) for r in variant]
+    sign = 1.0 if direction == "max" else -1.0
+    effect = sign * float(np.mean([(a.value or 0.0) - (b.value or 0.0) for a, b in pairs]))
+    if not all(a.replicates and b.replicates for a, b in pairs):
+        return Effect(cell, effect, None, None, "too few owners for an interval")
+    spread = np.mean([sign * (np.array(a.replicates) - np.array(b.replicates)) for a, b in pairs], axis=0)
+    low, high = np.quantile(spread, [0.1, 0.9])
+    return Effect(cell, effect, float(low), float(high))
+
+
+def look(bench: Workbench, best: Scored | None) -> tuple[str, ...]:
+    """Let the brain look: its script reads the search rows and the incumbent's residuals, and prints findings."""
+    reply = bench.ask(roles.Look, roles.Analysis, script=best.solution.script if best else "")
+    if reply.script is None:
+        return ()
+    predictions = {}
+    if best is not None:
+        predictions = {
+            f"fold-{r.fold}": bench.array(r.judged.members[0].blob) for r in best.results if r.judged.members
+        }
+    path = bench.task.look(bench.address, predictions)
+    outcome = bench.observe("look", reply.script, path)
+    return tuple(_FINDING.findall(outcome.output)[:MOST_FINDINGS])
+
+
+def given_files(profile: Profile) -> list[str]:
+    """Every file that a solution could read: tables, row files as patterns, the rest."""
+    row_files = [pattern for asset in profile.assets for pattern in (asset.train, asset.test)]
+    return [profile.train, profile.test, *row_files, *profile.other_files]
+
+
+def touched(name: str, opened: set[str]) -> bool:
+    """Whether a file, or any file of a `{column}` pattern, is among the opened paths (which may be patterns)."""
+    shape = re.compile(re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(name)))
+    return any(shape.fullmatch(path.partition(" (")[0]) for path in opened)
+
+
+def suspicions(bench: Workbench, best: Scored) -> tuple[str, ...]:
+    """What the harness itself finds suspicious: train-only columns in use, a claim far above the score."""
+    profile, text = bench.task.profile, best.solution.script
+    quoted = [c for c in profile.train_only if re.search(rf"""["']{re.escape(c)}["']""", text)]
+    found = [f"the script uses {column!r}, which only training rows have" for column in quoted]
+    found += [w.removeprefix("leakage: ") for w in profile.warnings if w.startswith("leakage: ")]
+    claims = [claim for r in best.results for claim in _claims(r.outcome.output)]
+    score = best.score
+    if claims and score is not None and score.stderr:
+        claim = max(claims) if score.direction == "max" else min(claims)
+        gap = (claim - score.value) * (1 if score.direction == "max" else -1)
+        if gap > 5 * score.stderr:
+            found.append(f"the script claims {claim:g}; the judge found {score.value:.5f}")
+    return tuple(found)
+
+
+def _claims(output: str) -> list[float]:
+    """Numbers that a script printed as its validation score."""
+    return [float(x) for x in re.findall(r"(?i)validation[^\n:]*:\s*(-?\d+(?:\.\d+)?(?:e-?\d+)?)\b", output)]

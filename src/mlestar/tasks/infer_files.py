@@ -1,0 +1,165 @@
+"""Which file of a task folder is what: description, train, test, sample."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from mlestar.errors import TaskError
+from mlestar.tasks.manifest import TaskEntry
+from mlestar.tasks.source import Table
+from mlestar.tasks.tables import format_of, read, stem
+
+Part = Literal["train", "test", "sample", "other"]
+_DESCRIPTIONS = ("description.md", "description.txt", "readme.md", "readme.txt", "readme", "overview.md", "task.md")
+_CROWD = 20  # a folder with more table files than this holds files of rows
+
+
+@dataclass
+class Findings:
+    """What inference says as it goes: evidence for each conclusion, and warnings."""
+
+    evidence: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Files:
+    """The tables of a task. `test` is None when no table lists the rows to predict but the sample."""
+
+    train: Table
+    test: Table | None
+    sample: Table
+    description_file: str
+
+
+def heads(table: Table) -> list[str]:
+    """The column names of a table."""
+    return [str(column) for column in table.frame.columns]
+
+
+def words(name: str) -> list[str]:
+    """`trainLabels_v2` -> train, labels, v, 2: the words of a name, in lower case."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)]
+
+
+def part_of(name: str) -> Part:
+    """What a table file is, by the words of its name."""
+    found = words(stem(name))
+    if any(word.startswith(("sample", "submission", "submit")) for word in found):
+        return "sample"
+    if any(word.startswith("test") or word in ("evaluation", "holdout", "unlabeled", "unlabelled") for word in found):
+        return "test"
+    if any(word.startswith("train") or word in ("labels", "labelled", "labeled") for word in found):
+        return "train"
+    return "other"
+
+
+def find(folder: Path, entry: TaskEntry, say: Findings) -> Files:
+    """Find and read the tables; raises TaskError when one is missing or two could be meant."""
+    if not folder.is_dir():
+        raise TaskError(f"{folder} is not a folder; a task is a folder with a description, train, test and a sample")
+    paths = _tables(folder)
+    sample = _sample(folder, paths, entry, say)
+    test = _test(folder, paths, entry, sample, say)
+    train = _train(folder, paths, entry, sample, test, say)
+    return Files(train, test, sample, description_file(folder))
+
+
+def description_file(folder: Path) -> str:
+    """The name of the file that describes the task, `` when there is none."""
+    files = sorted(path.name for path in folder.iterdir() if path.is_file())
+    for wanted in _DESCRIPTIONS:
+        for name in files:
+            if name.lower() == wanted:
+                return name
+    return next((name for name in files if name.lower().endswith(".md")), "")
+
+
+def _tables(folder: Path) -> dict[Part, list[Path]]:
+    """Table files by part; folders one level down are looked into only for parts that the top lacks."""
+    found: dict[Part, list[Path]] = {"train": [], "test": [], "sample": [], "other": []}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.name.startswith(".") and format_of(path):
+            found[part_of(path.name)].append(path)
+    for below in sorted(path for path in folder.iterdir() if path.is_dir()):
+        inside = [path for path in sorted(below.iterdir())[: 4 * _CROWD] if path.is_file() and format_of(path)]
+        for path in inside if len(inside) <= _CROWD else ():
+            part = part_of(path.name)
+            if part != "other" and not any(p.parent == folder for p in found[part]):
+                found[part].append(path)
+    return found
+
+
+def _named(folder: Path, name: str, key: str, say: Findings) -> Table:
+    path = folder / name
+    if not path.is_file():
+        raise TaskError(f"task.toml says {key} = {name!r}, but {path} does not exist")
+    say.evidence.append(f"{key}: {name}, as task.toml says")
+    return read(path, folder)
+
+
+def _sample(folder: Path, paths: dict[Part, list[Path]], entry: TaskEntry, say: Findings) -> Table:
+    if entry.sample:
+        return _named(folder, entry.sample, "sample", say)
+    candidates = paths["sample"]
+    if not candidates:
+        raise TaskError(
+            f"{folder} has no sample submission (a table such as sample_submission.csv that shows what to hand in); "
+            "add one, or name it with `sample =` in task.toml"
+        )
+    if len(candidates) > 1:
+        exact = [path for path in candidates if "".join(words(stem(path.name))) == "samplesubmission"]
+        candidates = exact if len(exact) == 1 else candidates
+    return _only(folder, candidates, "sample", say, "by its name")
+
+
+def _test(folder: Path, paths: dict[Part, list[Path]], entry: TaskEntry, sample: Table, say: Findings) -> Table | None:
+    if entry.test:
+        return _named(folder, entry.test, "test", say)
+    candidates = paths["test"]
+    if len(candidates) > 1:
+        tables = {path: read(path, folder) for path in candidates}
+        fitting = [
+            p for p, t in tables.items() if set(t.frame) & set(sample.frame) and len(t.frame) == len(sample.frame)
+        ]
+        candidates = fitting or candidates
+    return _only(folder, candidates, "test", say, "by its name") if candidates else None
+
+
+def _train(
+    folder: Path, paths: dict[Part, list[Path]], entry: TaskEntry, sample: Table, test: Table | None, say: Findings
+) -> Table:
+    if entry.train:
+        return _named(folder, entry.train, "train", say)
+    inside = set(test.frame) if test else set()
+    answers = set(entry.target) or set(sample.frame) - inside
+
+    def fit(table: Table) -> int:
+        own = set(table.frame)
+        return 2 if answers & own else 1 if own - inside and own & (inside | set(sample.frame)) else 0
+
+    for part, least in (("train", 0), ("other", 1)):
+        fits = {path: fit(read(path, folder)) for path in paths[part]}  # type: ignore[index]
+        best = max(fits.values(), default=-1)
+        if best >= least:
+            why = "by its name" if part == "train" else "the only table with columns that the test lacks"
+            return _only(folder, [path for path, level in fits.items() if level == best], "train", say, why)
+    names = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
+    raise TaskError(
+        f"nothing to train on in {folder}: no table such as train.csv or trainLabels.csv (it holds {names}); add one, "
+        "or name it with `train =` in task.toml. Tasks without a table of training rows need a task.py"
+    )
+
+
+def _only(folder: Path, candidates: list[Path], key: str, say: Findings, why: str) -> Table:
+    names = [path.relative_to(folder).as_posix() for path in candidates]
+    if len(names) > 1:
+        raise TaskError(
+            f"{folder} has {len(names)} candidates for {key}: {', '.join(names)}; "
+            f'say which one is meant with `{key} = "{names[0]}"` below [task] in task.toml'
+        )
+    say.evidence.append(f"{key}: {names[0]}, {why}")
+    return read(candidates[0], folder)

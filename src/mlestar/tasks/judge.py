@@ -1,0 +1,149 @@
+"""The judge: what a job's folder is worth. A bad submission is a reason; a mistake of ours is an exception."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlestar.errors import TaskError
+from mlestar.records import Judged, Member
+from mlestar.tasks.metrics import Metric, replicates, score
+from mlestar.tasks.metrics.formulas import chosen
+from mlestar.tasks.metrics.ways import FEWEST_OWNERS
+from mlestar.tasks.source import Table
+from mlestar.tasks.submission import SUBMISSION, Form, Members, read_members, read_rows, read_submission
+
+__all__ = ["Form", "Members", "deliver", "judge_folder", "read_members", "read_submission"]
+
+Array = NDArray[Any]
+AGREEMENT = 0.99  # of the labels, before the soft form of a submission is believed
+
+
+def judge_folder(
+    folder: Path,
+    form: Form,
+    truth: Array | None,
+    owners: Array,
+    metric: Metric,
+    seed: int,
+    save: Callable[[bytes], str],
+) -> Judged:
+    """Judge the submission and the members that a job left in `folder`.
+
+    `truth` and `owners` (rows,) are in the row order of the view's test table; without truth only
+    validity is judged. Arrays go through `save` as `.npy` bytes of float32, `members[0]` being the
+    submission itself; texts are never blended, so they have no members.
+    """
+    prediction = read_submission(folder, form)
+    if isinstance(prediction, str):
+        return Judged(reason=prediction, rows=form.rows)
+    complaint = metric.complaint(prediction) if form.predicts in ("value", "probability") else None
+    if complaint:
+        return Judged(reason=complaint, rows=form.rows)
+    if truth is None:
+        return Judged(reason=None, rows=form.rows)
+    members, notes = _members(folder, form, prediction, truth, metric, save)
+    return Judged(
+        reason=None,
+        value=score(metric, truth, prediction),
+        rows=form.rows,
+        replicates=tuple(replicates(metric, truth, prediction, owners, seed=seed).tolist()),
+        groups=_groups(metric, truth, prediction, owners),
+        members=members,
+        notes=notes,
+    )
+
+
+def _groups(metric: Metric, truth: Array, prediction: Array, owners: Array) -> tuple[tuple[str, float], ...]:
+    """The metric per owner where owners are too few to bootstrap; one on which it is undefined is left out."""
+    names, owner = np.unique(np.asarray(owners), return_inverse=True)
+    if len(names) >= FEWEST_OWNERS:
+        return ()
+    found = []
+    for number, name in enumerate(names):
+        rows = owner.reshape(-1) == number
+        try:
+            found.append((str(name), score(metric, truth[rows], prediction[rows])))
+        except TaskError:
+            continue
+    return tuple(found)
+
+
+def _members(
+    folder: Path, form: Form, prediction: Array, truth: Array, metric: Metric, save: Callable[[bytes], str]
+) -> tuple[tuple[Member, ...], tuple[str, ...]]:
+    """The submission and the script's other members, scored and saved; and which were skipped and why."""
+    if form.predicts == "text":
+        return (), ()
+    read = read_members(folder, form)
+    sound: dict[str, Array] = {}
+    notes = list(read.skipped)
+    for name, array in read.arrays.items():
+        complaint = metric.complaint(array)
+        if complaint:
+            notes.append(f"member {name!r}: {complaint}")
+        elif name == SUBMISSION and not agrees(array, prediction, form):
+            notes.append(f"member {name!r} is not what was submitted; the submitted values stand in")
+        else:
+            sound[name] = array
+    sound = {SUBMISSION: sound.pop(SUBMISSION, prediction), **sound}
+    return tuple(
+        Member(name, score(metric, truth, array), save(packed(array))) for name, array in sound.items()
+    ), tuple(notes)
+
+
+def agrees(soft: Array, prediction: Array, form: Form) -> bool:
+    """Whether the soft form says what was submitted: the same values, or 99 % of the labels."""
+    if form.predicts in ("label", "ranking"):
+        return bool((chosen(soft) == chosen(prediction)).mean() >= AGREEMENT)
+    return bool(np.allclose(soft, prediction, rtol=1e-4, atol=1e-6))
+
+
+def packed(array: Array) -> bytes:
+    """A prediction as `.npy` bytes of float32."""
+    buffer = io.BytesIO()
+    np.save(buffer, array.astype(np.float32), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def deliver(folder: Path, form: Form, sample: Table, target: Path) -> None:
+    """Write the user's submission from a job's: the sample's columns and rows in its order.
+
+    Ids and echo columns are the sample's cells, predicted columns are as the script wrote them. A name
+    ending in `.gz` is compressed. Raises ValueError when the job's submission is not a valid one.
+    """
+    rows = read_rows(folder, form)
+    if isinstance(rows, str):
+        raise ValueError(f"not a valid submission: {rows}")
+    frame = sample.frame[list(form.columns)].astype(str)
+    if form.id_columns:
+        rows = rows.iloc[_sample_order(frame, form)]
+    cells = {column: rows[column] if column in form.output_columns else frame[column] for column in form.columns}
+    _write(list(form.columns), list(zip(*(list(cells[c]) for c in form.columns), strict=True)), sample, target)
+
+
+def _sample_order(frame: pd.DataFrame, form: Form) -> list[int]:
+    """Where each row of the sample stands in the view's test table."""
+    wanted = list(zip(*(frame[column] for column in form.id_columns), strict=True))
+    keys = list(zip(*form.ids, strict=True))
+    places = {key: place for place, key in enumerate(keys)}
+    if wanted == keys or len(places) < len(keys):
+        return list(range(form.rows))
+    return [places[key] for key in wanted]
+
+
+def _write(columns: list[str], rows: list[tuple[str, ...]], sample: Table, target: Path) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=sample.separator, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    data = text.getvalue().encode()
+    target.write_bytes(gzip.compress(data, mtime=0) if target.suffix == ".gz" else data)

@@ -1,0 +1,102 @@
+"""`mle-star new FILE --target y`: a task folder made of a single table file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlestar.errors import TaskError
+from mlestar.tasks import metrics
+from mlestar.tasks.infer import understand
+from mlestar.tasks.infer_columns import numbers
+from mlestar.tasks.infer_files import heads
+from mlestar.tasks.source import Table
+from mlestar.tasks.tables import read, stem, texts, write
+
+_HELD = 0.2
+_FEWEST_ROWS = 15
+
+
+def new(
+    file: Path,
+    target: str,
+    out: Path | None = None,
+    metric: str | None = None,
+    id: str | None = None,
+    split: str | None = None,
+    seed: int = 0,
+) -> Path:
+    """Make a task folder (`out`, else beside the file, named after it) and return its path.
+
+    A random fifth of the rows becomes the test, without the target. An existing folder is never
+    touched, and a failure leaves nothing behind. Raises TaskError naming the file or the setting.
+    """
+    if not file.is_file():
+        raise TaskError(f"{file} does not exist")
+    table = read(file, file.parent)
+    out = out or file.with_name(stem(file.name) + "-task")
+    if out.exists():
+        raise TaskError(f"{out} exists already; name another folder with --out, or remove it")
+    for what, column in (("--target", target), ("--id", id)):
+        if column is not None and column not in table.frame:
+            raise TaskError(f"{what} {column!r} is not a column of {file.name}; it has {', '.join(heads(table)[:20])}")
+    if len(table.frame) < _FEWEST_ROWS:
+        raise TaskError(f"{file.name} has {len(table.frame)} rows; at least {_FEWEST_ROWS} are needed")
+    name = metric or _usual(texts(table.frame[target]))
+    if ":" not in name:
+        metrics.get(name)
+    building = out.with_name(f".{out.name}.partly")
+    shutil.rmtree(building, ignore_errors=True)
+    try:
+        _build(building, table, target, name, id, split, seed)
+        understand(building)
+        building.rename(out)
+    except OSError as error:
+        raise TaskError(f"{out} cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return out
+
+
+def _usual(values: pd.Series[Any]) -> str:
+    numeric = bool(numbers(values).notna().all())
+    return "rmse" if numeric and values.nunique() > 20 else "accuracy"
+
+
+def _build(folder: Path, table: Table, target: str, metric: str, id: str | None, split: str | None, seed: int) -> None:
+    folder.mkdir(parents=True)
+    held = np.zeros(len(table.frame), dtype=bool)
+    held[np.random.default_rng(seed).permutation(len(held))[: max(1, round(_HELD * len(held)))]] = True
+    suffix = f".{table.format}"
+    train = table.frame[~held].reset_index(drop=True)
+    test = table.frame.loc[held, [c for c in table.frame if c != target]].reset_index(drop=True)
+    write(table, train, folder / f"train{suffix}")
+    write(table, test, folder / f"test{suffix}")
+    columns = {id: texts(test[id])} if id else {}
+    constant = texts(train[target]).mode().iloc[0]
+    sample = pd.DataFrame({**columns, target: [constant] * len(test)}, dtype="str")
+    write(replace(table, format="csv", separator=",", encoding="utf-8"), sample, folder / "sample_submission.csv")
+    said = {"target": target, "id": id or [], "metric": metric, "split": split}
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in said.items() if value is not None]
+    (folder / "task.toml").write_text("\n".join(["[task]", *lines, ""]), encoding="utf-8")
+    (folder / "description.md").write_text(_description(table, target, metric, id, len(test)), encoding="utf-8")
+
+
+def _description(table: Table, target: str, metric: str, id: str | None, held: int) -> str:
+    own = ":" in metric
+    better = "" if own else ", higher is better" if metrics.get(metric).direction == "max" else ", lower is better"
+    header = ",".join([id, target] if id else [target])
+    suffix = f".{table.format}"
+    return (
+        f"# {stem(Path(table.name).name)}\n\nPredict `{target}`.\n\n## Files\n"
+        f"- `train{suffix}`: {len(table.frame) - held} rows.\n"
+        f"- `test{suffix}`: {held} rows, without `{target}`; a random fifth of the table.\n"
+        "- `sample_submission.csv`: the required format.\n\n"
+        f"## Metric\n{metric}{better}.\n\n## Submission\nCSV with the header `{header}`, one row per test row.\n"
+    )

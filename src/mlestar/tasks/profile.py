@@ -1,0 +1,106 @@
+"""The profile: what a brain may know of a task, from search rows and the test table only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlestar.ports import Rows
+from mlestar.records import Column, Profile
+from mlestar.tasks.infer_columns import numbers
+from mlestar.tasks.infer_files import heads
+from mlestar.tasks.profile_kinds import MISSING, kind_of
+from mlestar.tasks.source import Source
+from mlestar.tasks.tables import texts
+
+_EXAMPLES = 3
+_EXAMPLE_LENGTH = 120
+
+
+def profile(source: Source, rows: Rows) -> Profile:
+    """Describe `source` as seen from the training rows at positions `rows` and the test table.
+
+    No statistic, example or class share comes from any other training row. `classes` are the task's:
+    the labels that a submission may hold.
+    """
+    train, test = source.train.frame, source.test.frame
+    seen = train.iloc[rows]
+    minimum, maximum, skew, integer = _target_statistics(source, seen)
+    return Profile(
+        name=source.folder.resolve().name,
+        kind=source.kind,
+        description=source.description,
+        train=source.train.name,
+        test=source.test.name,
+        sample=source.sample.name,
+        id=source.id,
+        target=source.target,
+        predicts=source.predicts,
+        prediction_columns=source.prediction_columns,
+        classes=source.classes,
+        metric=source.metric,
+        direction=source.direction,
+        split=source.split,
+        rows=len(seen),
+        test_rows=len(test),
+        columns=_columns(source, seen),
+        assets=source.assets,
+        train_only=source.train_only,
+        other_files=source.other_files,
+        target_minimum=minimum,
+        target_maximum=maximum,
+        target_skew=skew,
+        class_shares=_class_shares(source, seen),
+        integer_target=integer,
+        warnings=source.warnings,
+    )
+
+
+def _columns(source: Source, seen: pd.DataFrame) -> tuple[Column, ...]:
+    """Columns that train and test share; of id columns only those whose text has a structure."""
+    test = source.test.frame
+    found = []
+    for name in heads(source.train):
+        if name not in test.columns or name in source.target:
+            continue
+        values = pd.concat([texts(seen[name]), texts(test[name])], ignore_index=True)
+        raw = pd.concat([seen[name].astype(object), test[name].astype(object)], ignore_index=True)
+        column = describe(name, raw, values)
+        if name not in source.id or column.kind == "code":
+            found.append(column)
+    return tuple(found)
+
+
+def describe(name: str, raw: pd.Series[Any], values: pd.Series[Any]) -> Column:
+    """One column from its cells, native and as text."""
+    kind = kind_of(raw, values)
+    empty = MISSING if kind in ("number", "boolean", "date") else {""}
+    filled = values[~values.str.strip().isin(empty)]
+    examples = tuple(text[:_EXAMPLE_LENGTH] for text in filled.drop_duplicates().head(_EXAMPLES))
+    low = high = None
+    if kind == "number":
+        parsed = numbers(filled)
+        low, high = float(parsed.min()), float(parsed.max())
+    missing = 1 - len(filled) / len(values) if len(values) else 0.0
+    return Column(name, kind, round(missing, 6), int(filled.nunique()), examples, low, high)
+
+
+def _target_statistics(source: Source, seen: pd.DataFrame) -> tuple[float | None, float | None, float | None, bool]:
+    """Least, greatest, largest skew of the targets, and whether all are whole; nothing for classes and text."""
+    if source.classes or source.predicts == "text" or not len(seen):
+        return None, None, None, False
+    values = np.column_stack([numbers(texts(seen[column])).to_numpy() for column in source.target])
+    centred = values - values.mean(axis=0)
+    spread = values.std(axis=0)
+    moments = (centred**3).mean(axis=0)[spread > 0] / spread[spread > 0] ** 3
+    skew = float(moments[np.abs(moments).argmax()]) if len(moments) else 0.0
+    return float(values.min()), float(values.max()), skew, bool((values % 1 == 0).all())
+
+
+def _class_shares(source: Source, seen: pd.DataFrame) -> tuple[float, ...]:
+    if not source.classes or not len(seen):
+        return ()
+    counts = texts(seen[source.target[0]]).value_counts(normalize=True)
+    return tuple(float(counts.get(label, 0.0)) for label in source.classes)

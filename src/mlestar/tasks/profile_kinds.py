@@ -1,0 +1,94 @@
+"""What kind of column a column is, by its cells."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pandas as pd
+
+from mlestar.records import ColumnKind
+from mlestar.tasks.infer_columns import numbers
+from mlestar.tasks.infer_split import dates
+
+MISSING = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "none", "?", "<NA>"}
+_TRUTHS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
+_LOOK = 2000  # cells that decide
+_FEW = 60  # distinct texts of a category in a small table
+
+
+def kind_of(raw: pd.Series[Any], values: pd.Series[Any]) -> ColumnKind:
+    """The kind of a column; `raw` are its native cells, `values` the same as text.
+
+    Whole numbers stay numbers however few: what looks like a category to the eye is for the brain to try.
+    """
+    filled = values[~values.str.strip().isin(MISSING)]
+    if values.nunique() < 2:
+        return "constant"
+    if not len(filled):
+        return "category"  # several spellings of nothing
+    look = filled.sample(min(_LOOK, len(filled)), random_state=0)
+    if _is_list(raw[filled.index], look):
+        return "list"
+    distinct = set(look.str.strip().str.lower().unique())
+    if any(distinct <= truth for truth in _TRUTHS):
+        return "boolean"
+    if numbers(look).notna().all() and numbers(filled).notna().all():
+        return "number"
+    if dates(look) is not None:
+        return "date"
+    return _text_kind(filled, look)
+
+
+def _is_list(raw: pd.Series[Any], look: pd.Series[Any]) -> bool:
+    if raw.map(
+        lambda cell: (
+            isinstance(cell, list | tuple) or (hasattr(cell, "tolist") and hasattr(cell, "ndim") and cell.ndim == 1)
+        )
+    ).all():
+        return True
+    if look.str.match(r"^\s*\[.*\]\s*$", flags=re.DOTALL).all():
+        return bool(look.head(50).map(_parses).all()) or bool(look.head(50).str.contains(",").any())
+    return any(_delimited(look, mark) for mark in ("|", ";", ","))
+
+
+def _parses(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), list)
+    except ValueError:
+        return False
+
+
+def _delimited(look: pd.Series[Any], mark: str) -> bool:
+    """Short parts that recur between rows, in varying number: `V;IND;PST`, `pop|rock`."""
+    parts = look.str.split(mark, regex=False)
+    counts = parts.map(len)
+    if (counts > 1).mean() < 0.5 or counts.nunique() < 2:
+        return False
+    pieces = parts.explode().str.strip()
+    short = bool((pieces.str.len() <= 40).mean() > 0.95) and pieces.str.count(r"\s").mean() < 2
+    return short and pieces.nunique() < len(pieces) / 3 and look.nunique() > pieces.nunique() / 4
+
+
+def _text_kind(filled: pd.Series[Any], look: pd.Series[Any]) -> ColumnKind:
+    if filled.nunique() <= max(2, min(_FEW, len(filled) // 2)):
+        return "category"
+    if _is_code(look):
+        return "code"
+    spoken = look.str.count(r"\s+").median() >= 3 or look.str.len().median() > 40
+    if spoken and filled.nunique() > 0.2 * len(filled):
+        return "text"
+    if filled.nunique() > 0.5 * len(filled):
+        return "text"  # names and the like: hardly any value comes twice
+    return "category"
+
+
+def _is_code(look: pd.Series[Any]) -> bool:
+    """One constant pattern of separators with a digit in it: `F/906/P`, `0013_01`, `id27251` is none."""
+    if look.str.len().max() > 40 or look.str.contains(r"\s").mean() > 0.05:
+        return False
+    marks = look.str.replace(r"[^\W_]+", "", regex=True)
+    usual = marks.value_counts(normalize=True)
+    constant = bool(usual.index[0]) and usual.iloc[0] > 0.95
+    return constant and bool(look.str.contains(r"\d").mean() > 0.5)

@@ -1,0 +1,54 @@
+"""What inference found in a task folder: the room's own noun, private to `tasks`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from mlestar.records import Asset, Direction, Predicts
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table file, text-faithful: every cell of `frame` is the text that stands in the file.
+
+    csv and tsv: all cells are `str`, nothing is read as missing (`NA`, `007`, `` stay what they are).
+    json, jsonl and parquet: cells are the native values (object dtype for json).
+    `name` is the path below the task folder, with its full suffix (`train.csv.gz`).
+    """
+
+    name: str
+    frame: pd.DataFrame
+    format: Literal["csv", "tsv", "json", "jsonl", "parquet"]
+    separator: str = ","
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A task folder understood. `evidence` says in words what each conclusion rests on."""
+
+    folder: Path
+    kind: Literal["table", "forecast", "pixels", "custom"]
+    description: str
+    train: Table
+    test: Table
+    sample: Table
+    id: tuple[str, ...]                  # () = rows are aligned by order
+    target: tuple[str, ...]
+    predicts: Predicts
+    prediction_columns: tuple[str, ...]  # columns of the sample that a script fills
+    echo_columns: tuple[str, ...]        # other columns of the sample, copied byte for byte
+    classes: tuple[str, ...]             # label, ranking, and probability-per-class: the labels' texts
+    metric: str
+    direction: Direction
+    split: str                           # random | stratified | group:<c> | time:<c> | blocks:<c> | horizon
+    assets: tuple[Asset, ...]
+    train_only: tuple[str, ...]          # columns, files and folders that only training rows have
+    other_files: tuple[str, ...]
+    evidence: tuple[str, ...]
+    warnings: tuple[str, ...]
+    settings: tuple[tuple[str, str], ...] = ()  # what task.toml said

@@ -1,0 +1,183 @@
+"""Views: folders laid out exactly like the task's, with other rows as test (DESIGN.md §4).
+
+`fold-0` … `fold-4`: train = search rows without the fold, test = the fold. `rehearsal`: train = all
+search rows, test = the sealed rows. `real`: the whole folder. The test side of a view holds exactly
+what real test rows have, and depends on no label of a held row.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlestar.errors import TaskError
+from mlestar.ports import Rows
+from mlestar.tasks import tables
+from mlestar.tasks.names import derived, fresh, renamed
+from mlestar.tasks.others import Others, files
+from mlestar.tasks.rowfiles import MOMENT, Store, copy, emptied, settle
+from mlestar.tasks.source import Source
+from mlestar.tasks.splits import FOLDS, Cut, moments, spread, strata
+
+NAMES = (*(f"fold-{k}" for k in range(FOLDS)), "rehearsal", "real")
+
+
+class Views:
+    """The views of one run below `root`, each built at its first use; deterministic from cut and seed."""
+
+    def __init__(self, source: Source, cut: Cut, root: Path, seed: int, search_rows: int | None = None) -> None:
+        self.source, self.cut, self.root, self.seed, self.search_rows = source, cut, root, seed, search_rows
+        self._lock = threading.RLock()
+        self._store = Store(source, root / ".rows", seed)
+        self._others: Others | None = None
+        self.renamed = renamed(source)
+        self._tests: dict[str, pd.DataFrame] = {}
+        self._order = _time_order(source)
+
+    def folder(self, name: str) -> Path:
+        """The folder of a view, built if it is not there yet."""
+        target = self.root / name
+        with self._lock:
+            if not target.exists():
+                temporary = emptied(target)
+                if name == "real":
+                    self._copy(temporary)
+                else:
+                    self._build(name, temporary)
+                _stamp(temporary)
+                temporary.rename(target)
+        return target
+
+    def held(self, name: str) -> Rows:
+        """Positions in the training table of a view's test rows, in the order of its test table."""
+        rows = self.cut.sealed if name == "rehearsal" else self.cut.folds[_fold(name)]
+        rows = self._rng(name, 0).permutation(rows)
+        return rows if self._order is None else rows[np.argsort(self._order[rows], kind="stable")]
+
+    def train(self, name: str) -> Rows:
+        """Positions in the training table of a view's training rows, ascending."""
+        if name == "rehearsal":
+            return self.cut.search
+        rows = self.cut.train(_fold(name))
+        if self.search_rows is None or len(rows) <= self.search_rows:
+            return rows
+        return rows[spread(strata(self.source, rows), self.search_rows, self._rng(name, 1))]
+
+    def test(self, name: str) -> pd.DataFrame:
+        """A view's test table: the real test's columns in its order, one row per held row."""
+        if name == "real":
+            return self.source.test.frame
+        with self._lock:
+            if name not in self._tests:
+                self._tests[name] = self._test(name)
+            return self._tests[name]
+
+    def sample(self, name: str) -> pd.DataFrame:
+        """A view's sample submission: the ids of its test rows, echo columns, one constant per predicted column."""
+        real, test = self.source.sample.frame, self.test(name)
+        if name == "real":
+            return real
+        columns: dict[str, Any] = {}
+        for column in real.columns:
+            if column in self.source.prediction_columns:
+                columns[column] = [self._constant(column, name)] * len(test)
+            elif column in test.columns:
+                columns[column] = test[column]
+            else:
+                columns[column] = derived(column, real[column], len(test), self.source.sample.name)
+        return pd.DataFrame(columns, columns=real.columns)
+
+    def _rng(self, name: str, purpose: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, 3, NAMES.index(name), purpose])
+
+    def _test(self, name: str) -> pd.DataFrame:
+        source, held = self.source, self.held(name)
+        train, real = source.train.frame, source.test.frame
+        columns: dict[str, Any] = {}
+        for place, column in enumerate(real.columns):
+            if column in self.renamed:
+                columns[column] = self._fresh(column, name, place)
+            elif column in source.target:
+                columns[column] = [real[column].iloc[0]] * len(held)
+            elif column in train.columns:
+                columns[column] = train[column].iloc[held].reset_index(drop=True)
+            else:
+                columns[column] = _like(derived(column, real[column], len(held), source.test.name), real[column])
+        return pd.DataFrame(columns, columns=real.columns)
+
+    def _fresh(self, column: str, name: str, place: int) -> NDArray[Any] | list[Any]:
+        real, train = self.source.test.frame[column], self.source.train.frame
+        taken = set(tables.texts(real))
+        if column in train.columns:
+            taken |= set(tables.texts(train[column]))
+        names = fresh(tables.texts(real).tolist(), len(self.held(name)), taken, self._rng(name, 10 + place))
+        return _like(names, real)
+
+    def _constant(self, column: str, name: str) -> Any:
+        """The real sample's first value; where that is empty, what the view's training rows suggest."""
+        source = self.source
+        value = source.sample.frame[column].iloc[0]
+        if not (value is None or value == "" or value != value):
+            return value
+        target = column if column in source.target else source.target[0]
+        known = tables.texts(source.train.frame[target].iloc[self.train(name)])
+        if source.predicts in ("label", "ranking", "text"):
+            return known.mode().iloc[0]
+        middle = pd.to_numeric(known, errors="coerce").median() if column in source.target else np.nan
+        return "0" if np.isnan(middle) else str(middle)
+
+    def _build(self, name: str, folder: Path) -> None:
+        source, train, held, test = self.source, self.train(name), self.held(name), self.test(name)
+        if self._others is None:
+            self._others = Others(source, self.root / ".shared")
+        for table, frame in (
+            (source.train, source.train.frame.iloc[train]),
+            (source.test, test),
+            (source.sample, self.sample(name)),
+        ):
+            tables.write(table, frame, folder / table.name)
+        self._others.lay(folder, train, held, test)
+        if source.assets:
+            self._store.build()
+            self._store.link(folder, train, held, test, self._rng(name, 2))
+        settle(path for path in folder.rglob("*") if path.is_file() and path.stat().st_mtime != MOMENT)
+
+    def _copy(self, folder: Path) -> None:
+        for path in files(self.source.folder):
+            copy(self.source.folder / path, folder / path)
+
+
+def _fold(name: str) -> int:
+    if name not in NAMES[:FOLDS]:
+        raise KeyError(f"no view is called {name!r}; there are {', '.join(NAMES)}")
+    return int(name.removeprefix("fold-"))
+
+
+def _like(names: list[str], real: pd.Series[Any]) -> list[Any]:
+    """Names in the native type of the real column: whole numbers where json or parquet has whole numbers."""
+    whole = all(isinstance(value, int | np.integer) for value in real)
+    try:
+        return [int(name) for name in names] if whole else list(names)
+    except ValueError as error:
+        raise TaskError(f"column {real.name!r}: {error}") from None
+
+
+def _time_order(source: Source) -> NDArray[np.float64] | None:
+    """The training rows' times if the real test is ordered by time, else None (held rows are shuffled)."""
+    kind, _, column = source.split.partition(":")
+    if kind not in ("time", "blocks") or column not in source.test.frame.columns:
+        return None
+    when = moments(tables.texts(source.test.frame[column]))
+    return moments(tables.texts(source.train.frame[column])) if bool(np.all(np.diff(when) >= 0)) else None
+
+
+def _stamp(folder: Path) -> None:
+    """Give every folder of a finished view the one time."""
+    for path, _, _ in os.walk(folder, topdown=False):
+        os.utime(path, (MOMENT, MOMENT))

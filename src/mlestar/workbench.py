@@ -1,0 +1,252 @@
+"""What every verb stands on: the ports of one run, an address, and the ways to pay for something.
+
+Nothing here knows the method. A verb asks the brain, runs a job or takes a decision through one of
+the three methods below, and each of them is exactly one journal step (DESIGN.md §7).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from mlestar.errors import Interrupted
+from mlestar.ports import Array, Bank, Brain, Clock, Executor, Journal, SearchProvider, Task
+from mlestar.records import Breadths, Job, Judged, Limits, Outcome, Progress, Score, Scored
+from mlestar.roles import Request
+
+T = TypeVar("T")
+MOST_NOTE = 1_000_000  # characters
+PHASE_ENDS = {"init": 0.25, "refine": 0.75, "ensemble": 0.85}  # shares of the budget (DESIGN.md §5)
+
+
+class House(Protocol):
+    """What the composition root does for a run while it goes on: tell people, keep the best on disk."""
+
+    def tell(self, progress: Progress) -> None:
+        """Show a line of progress."""
+        ...
+
+    def milestone(self, name: str, score: Score | None) -> None:
+        """Remember where the score stood after a phase; people only."""
+        ...
+
+    def keep(self, name: str, script: str, submission: str, score: Score | None, final: bool = False) -> None:
+        """Write `best/` anew from a verified submission (a blob's digest), unless a better one is there."""
+        ...
+
+    def stopping(self) -> bool:
+        """Whether somebody asked the run to stop."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The numbers that decisions rest on; all are settings (config.py)."""
+
+    size: Breadths
+    seed: int
+    jobs: int
+    limits: Limits
+    budget: float | None
+    folds: int
+    accept: float
+    race: float
+    most_members: int
+    bag: int
+
+
+@dataclass
+class Board:
+    """What the progress line shows; the only thing here that changes, and nothing branches on it."""
+
+    jobs: int = 0
+    best: Score | None = None
+    best_name: str = ""
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """The ports of a run at one address. `at` goes one word deeper."""
+
+    task: Task
+    brain: Brain
+    search: SearchProvider
+    executor: Executor
+    journal: Journal
+    bank: Bank
+    clock: Clock
+    house: House
+    rules: Rules
+    folder: Path
+    board: Board
+    address: str = ""
+
+    def at(self, name: str) -> Workbench:
+        """The same workbench at `<address>/<name>`."""
+        return replace(self, address=f"{self.address}/{name}".strip("/"))
+
+    @property
+    def seed(self) -> int:
+        """A seed that follows from the run's seed and the address alone."""
+        return int.from_bytes(hashlib.sha256(f"{self.rules.seed}:{self.address}".encode()).digest()[:4], "big")
+
+    @property
+    def phase(self) -> str:
+        """The part of the method that this address belongs to."""
+        words = self.address.split("/")
+        return next((p for p in ("init", "refine", "ensemble", "finalise") if p in words), "init")
+
+    @property
+    def branch(self) -> int:
+        """The branch's number; 0 outside branches."""
+        word = self.address.split("/")[0]
+        return int(word.removeprefix("branch-")) if word.startswith("branch-") else 0
+
+    # --- the three kinds of step --------------------------------------------------------------
+
+    def ask(self, request: Callable[..., Request[T]], reply: type[T], **about: Any) -> T:
+        """One brain call: build the request, let the brain play it."""
+        made = request(profile=self.task.profile, seed=self.seed, branch=self.branch, **about)
+        self.pause()
+        address = f"{self.address}/{made.role.replace(' ', '-')}"
+        self.tell(made.role)
+        return self.journal.step(address, "brain", made, reply, lambda: self.brain.play(made))
+
+    def decide(self, name: str, returns: type[T], play: Callable[[], T]) -> T:
+        """A decision that looks at a clock, recorded so that a replay takes the same turn."""
+        return self.journal.step(f"{self.address}/{name}", "decide", {}, returns, play)
+
+    def execute(self, name: str, script: str, view: str) -> tuple[Outcome, Judged]:
+        """One job, judged: run `script` on a view and let the judge read what it left."""
+        found = self.execution(name, script, view, lambda: self.task.view(view))
+        return found.outcome, found.judged
+
+    def refit(self, name: str, script: str) -> Execution:
+        """One job on the real folder; `submission` of the answer is what the user would get."""
+        return self.execution(name, script, "real", lambda: self.task.view("real"))
+
+    def execution(self, name: str, script: str, view: str, path: Callable[[], Path], note: str = "") -> Execution:
+        """The same on a view that `path` builds; `note` names a small text file that the script leaves."""
+        spot = self.at(name)
+        work = self.work_of(name)
+
+        def play() -> Execution:
+            try:
+                outcome = self._run(Job(spot.address, script, str(path()), str(work), spot.limits()))
+                if not outcome.ok:
+                    return Execution(outcome, Judged(f"the script ended with {outcome.state}"))
+                left = work / note
+                text = left.read_text(errors="replace")[:MOST_NOTE] if note and left.is_file() else ""
+                return Execution(
+                    outcome, self.task.judge(view, work, self.journal.save), text, self._packed(view, work)
+                )
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+
+        self.pause()
+        return self.journal.step(spot.address, "execute", {"script": script, "view": view}, Execution, play)
+
+    def _packed(self, view: str, work: Path) -> str:
+        """The user's submission file of a real run, as a blob: it outlives the job's folder."""
+        if view != "real":
+            return ""
+        target = work / "deliver.csv"
+        self.task.deliver(work, target)
+        return self.journal.save(target.read_bytes())
+
+    def observe(self, name: str, script: str, path: Path) -> Outcome:
+        """One job that only prints: nothing is judged."""
+        spot = self.at(name)
+        job = Job(spot.address, script, str(path), str(self.work_of(name)), spot.limits())
+        return self.journal.step(spot.address, "execute", {"script": script}, Outcome, lambda: self._run(job))
+
+    def _run(self, job: Job) -> Outcome:
+        self.tell(f"running {job.address.rpartition('/')[2]}")
+        outcome = self.executor.run(job)
+        if outcome.state == "stopped":
+            raise Interrupted("stopped while a job was running")
+        self.board.jobs += 1
+        return outcome
+
+    def work_of(self, name: str) -> Path:
+        """The folder in which the job `name` runs."""
+        return self.folder / "work" / self.at(name).address.replace("/", "--")
+
+    def array(self, digest: str) -> Array:
+        """A banked prediction."""
+        return np.load(io.BytesIO(self.journal.load(digest)), allow_pickle=False)  # type: ignore[no-any-return]
+
+    def pause(self) -> None:
+        """Between steps: leave, if somebody asked for it. Nothing recorded is lost."""
+        if self.house.stopping():
+            raise Interrupted("stopped as asked")
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def left(self) -> float | None:
+        """Seconds until the present phase must end; None without a budget."""
+        if self.rules.budget is None:
+            return None
+        return self.rules.budget * PHASE_ENDS.get(self.phase, 1.0) - self.clock.spent()
+
+    def fits(self, name: str, seconds: float) -> bool:
+        """Does something that takes `seconds` fit into this phase? Always, without a time budget."""
+        if self.rules.budget is None:
+            return True
+        return self.decide(name, bool, lambda: seconds <= (self.left() or 0.0))
+
+    def limits(self) -> Limits:
+        """The limits of one job here: a job never outlives its phase by much."""
+        left = self.left()
+        if left is None:
+            return self.rules.limits
+        return replace(self.rules.limits, seconds=min(self.rules.limits.seconds, max(left, 20.0)))
+
+    # --- company --------------------------------------------------------------------------------
+
+    def side_by_side(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Run calls in threads; results in the order of the calls. The executor's slots bound the jobs."""
+        if len(calls) == 1:
+            return [calls[0]()]
+        with ThreadPoolExecutor(max_workers=max(len(calls), 1)) as pool:
+            return [future.result() for future in [pool.submit(call) for call in calls]]
+
+    def show(self, scored: Scored) -> None:
+        """Let the progress line know of a score."""
+        board, score = self.board, scored.score
+        if score is not None and (board.best is None or ahead(score, board.best)):
+            board.best, board.best_name = score, scored.solution.name
+
+    def tell(self, doing: str) -> None:
+        """Show what is going on; people only."""
+        board, spent = self.board, self.clock.spent()
+        left = None if self.rules.budget is None else max(self.rules.budget - spent, 0.0)
+        where = self.address or self.phase
+        self.house.tell(Progress(self.phase, f"{where}: {doing}", board.best, board.best_name, board.jobs, spent, left))
+
+
+def ahead(a: Score, b: Score) -> bool:
+    """Whether a is better than b, noise left aside."""
+    return a.value > b.value if a.direction == "max" else a.value < b.value
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What one execute step records."""
+
+    outcome: Outcome
+    judged: Judged
+    note: str = ""
+    submission: str = ""
+
+    @property
+    def valid(self) -> bool:
+        return self.outcome.ok and self.judged.reason is None

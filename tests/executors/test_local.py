@@ -1,0 +1,126 @@
+"""The local executor: the contract, and what only it promises."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mlestar.errors import SettingsError
+from mlestar.executors.local import LocalExecutor
+from mlestar.executors.watchdog import folder_bytes
+from mlestar.records import Limits
+from mlestar.testing.executor import ExecutorContract
+
+
+class TestLocal(ExecutorContract):
+    def make(self, slots: int = 1) -> LocalExecutor:
+        return LocalExecutor(sys.executable, slots)
+
+    def test_a_timeout_says_where_it_was(self, tmp_path: Path) -> None:
+        outcome = self.run(tmp_path, "def spin():\n    while True:\n        pass\n\nspin()", seconds=0.3)
+        assert 'File "solution.py", line' in outcome.error
+        assert "in spin" in outcome.error
+        assert "prelude.py" not in outcome.error
+
+    def test_a_native_crash_says_where_it_was(self, tmp_path: Path) -> None:
+        outcome = self.run(tmp_path, "import ctypes\nctypes.string_at(0)")
+        assert outcome.state == "signal"
+        assert "SIGSEGV" in outcome.error
+        assert 'File "solution.py", line 2' in outcome.error
+
+    def test_memory_error_of_python_is_memory(self, tmp_path: Path) -> None:
+        outcome = self.run(tmp_path, "raise MemoryError('50 GB')")
+        assert outcome.state == "memory"
+        assert "50 GB" in outcome.error
+
+    def test_the_same_failure_reads_the_same(self, tmp_path: Path) -> None:
+        script = "import numpy\nnumpy.zeros(3).reshape(2)"
+        first, second = (self.run(tmp_path / name, script) for name in _folders(tmp_path, "a", "b"))
+        assert first.error == second.error
+
+    def test_a_child_that_drops_its_environment_is_ended(self, tmp_path: Path) -> None:
+        script = (
+            "import subprocess, sys, time\n"
+            "code = 'import os, time; os.setsid(); print(os.getpid(), flush=True); time.sleep(60)'\n"
+            "subprocess.Popen([sys.executable, '-c', code], env={})\ntime.sleep(0.5)"
+        )
+        outcome = self.run(tmp_path, script)
+        assert outcome.state == "ok"
+        assert not _lives(int(outcome.output))
+
+    def test_a_view_that_is_not_there_is_our_mistake(self, tmp_path: Path) -> None:
+        job = self.job(tmp_path, "")
+        (tmp_path / "view" / "train.csv").unlink()
+        (tmp_path / "view").rmdir()
+        with pytest.raises(FileNotFoundError):
+            self.make().run(job)
+
+    def test_no_descriptor_or_zombie_is_left(self, tmp_path: Path) -> None:
+        executor, me = self.make(), psutil.Process()
+        executor.run(self.job(tmp_path, "print(1)"))
+        before = me.num_fds()
+        for _ in range(10):
+            executor.run(self.job(tmp_path, "print(1)"))
+        assert me.num_fds() == before
+        assert me.children() == []
+
+    def test_an_outcome_has_no_control_characters(self, tmp_path: Path) -> None:
+        outcome = self.run(
+            tmp_path, r"print('\x1b[31mred\x1b[0m \x07\x00 10%\r 50%\r100%'); raise ValueError('\x1b]0;t\x07')"
+        )
+        assert outcome.output.startswith("100%\n")
+        assert not any(ord(c) < 32 and c != "\n" for c in outcome.output + outcome.error)
+
+
+def _folders(parent: Path, *names: str) -> tuple[str, ...]:
+    for name in names:
+        (parent / name).mkdir()
+    return names
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_an_unknown_interpreter_is_refused() -> None:
+    with pytest.raises(SettingsError, match="no-such-python"):
+        LocalExecutor("no-such-python", 1)
+
+
+def test_a_job_dies_with_its_driver(tmp_path: Path) -> None:
+    (tmp_path / "view").mkdir()
+    pid_file = tmp_path / "pid"
+    script = f"import os, time\nopen({str(pid_file)!r}, 'w').write(str(os.getpid()) + '.')\ntime.sleep(60)"
+    code = (
+        "import sys; from mlestar.executors.local import LocalExecutor; from mlestar.records import Job, Limits\n"
+        f"LocalExecutor(sys.executable, 1).run(Job('a', {script!r}, {str(tmp_path / 'view')!r}, "
+        f"{str(tmp_path / 'job')!r}, {Limits(60, 500)!r}))"
+    )
+    driver = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 20
+    while not (pid_file.exists() and pid_file.read_text().endswith(".")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    pid = int(pid_file.read_text().rstrip("."))
+    assert _lives(pid)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    deadline = time.monotonic() + 3
+    while _lives(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _lives(pid)
+
+
+def test_folder_bytes_counts_empty_files_and_no_link_targets(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "empty").touch()
+    (tmp_path / "a" / "ten").write_bytes(bytes(10_000))
+    (tmp_path / "a" / "out").symlink_to("/usr", target_is_directory=True)
+    assert folder_bytes(tmp_path / "a", 10**9) == 10_000 + 2 * 4096
