@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from mlestar import roles, scripts
+from mlestar import composing, roles, scripts
 from mlestar.errors import NoSolution
 from mlestar.evaluating import folds
 from mlestar.ports import Array, Piece
@@ -43,6 +43,8 @@ def select_greedily(bench: Workbench) -> Blend:
     """Round 0: greedy selection with replacement (Caruana et al. 2004), no more than the finish can afford."""
 
     def play() -> Blend:
+        if not bench.bank.keys():
+            raise NoSolution("no script of this run could be scored", budget=bench.rules.budget is not None)
         bench.tell("choosing members")
         cut = pieces(bench)
         found = bench.bank.select(bench.task.score, cut, bench.rules.most_members, affordable_seconds(bench))
@@ -77,8 +79,9 @@ def propose(bench: Workbench, plan: roles.BlendPlan, greedy: Blend) -> Blend | N
 def _piece(bench: Workbench, script: str, cut: list[Piece], i: int | None, keys: tuple[str, ...]) -> Execution:
     """Run a blend on a level-two view: learn on all pieces but i, predict piece i (None: learn on all)."""
     name = "all" if i is None else f"piece-{i}"
-    train = [piece for j, piece in enumerate(cut) if j != i]
-    test = [cut[0 if i is None else i]]
+    whole = [(view, np.arange(bench.task.rows(view)) if rows is None else rows) for view, rows in cut]
+    train = [piece for j, piece in enumerate(whole) if j != i]
+    test = [whole[0 if i is None else i]]
     columns = {key: {view: bench.array(bench.bank.blob(key, view)) for view, _ in cut} for key in keys}
     view = bench.at(name).address
     return bench.execution(name, script, view, lambda: bench.task.level_two(view, train, test, columns), "weights.json")
@@ -148,7 +151,7 @@ def merge(bench: Workbench, best: Scored, other: Scored) -> Solution | None:
         return None
     name = f"{best.solution.name} + {other.solution.name}"
     weights = tuple((key, 1 / len(keys)) for key in keys)
-    mean = Blend(name, "merger", weights, bench.bank.join(judged), judged, cells=(("blend", scripts.PLAIN_MEAN),))
+    mean = Blend(name, "merger", weights, bench.bank.join(judged), judged, cells=(("blend", composing.PLAIN_MEAN),))
     script = compose(mean, {best.address: best, other.address: other}, f"{name}, averaged.")
     return Solution(name, script, "merger", best.solution.cost + other.solution.cost)
 
@@ -160,12 +163,12 @@ def compose(blend: Blend, found: Mapping[str, Scored], title: str) -> str:
     for address in dict.fromkeys(key.partition("::")[0] for key in names):
         own = {key.partition("::")[2]: name for key, name in names.items() if key.startswith(f"{address}::")}
         label = next(iter(own.values())).partition("/")[0]
-        parts.append(scripts.Part(label, found[address].solution.script, own))
+        parts.append(composing.Part(label, found[address].solution.script, own))
     learned = json.loads(blend.learned) if blend.learned else dict(blend.weights)
-    cells = {"blend": scripts.WEIGHTED_MEAN, **dict(blend.cells)}
+    cells = {"blend": composing.WEIGHTED_MEAN, **dict(blend.cells)}
     if "WEIGHTS" in scripts.used(cells["blend"]):
-        cells["weights"] = scripts.weights_cell(_renamed(learned, names))
-    return scripts.compose(parts, cells, title)
+        cells["weights"] = composing.weights_cell(_renamed(learned, names))
+    return composing.compose(parts, cells, title)
 
 
 def readable_names(blend: Blend, found: Mapping[str, Scored]) -> dict[str, str]:

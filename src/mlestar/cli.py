@@ -138,17 +138,17 @@ def show(run: Run, as_json: Json = False) -> None:
 @app.command()
 def report(run: Run) -> None:
     """The story of a run, in Markdown."""
-    from mlestar import runs
+    from mlestar import overview
 
-    print(runs.report(run))
+    print(overview.report(run))
 
 
 @app.command()
 def check(task: Task) -> None:
     """What was inferred from a task folder, from which evidence, and what is wrong. Runs nothing."""
-    from mlestar import runs
+    from mlestar.tasks.check import check as checked
 
-    print(runs.check(task))
+    print(checked(task))
 
 
 @app.command()
@@ -157,11 +157,14 @@ def new(
     target: Annotated[str, typer.Option("--target", help="the column to predict")],
     out: Annotated[Path | None, typer.Option("--out", help="the task folder to make")] = None,
     metric: Annotated[str | None, typer.Option("--metric", help="a metric's name; default by the target")] = None,
+    key: Annotated[str | None, typer.Option("--id", help="the column that names the rows")] = None,
+    split: Annotated[str | None, typer.Option("--split", help="random, stratified, group:<column>, …")] = None,
+    seed: Seed = None,
 ) -> None:
-    """Make a task folder of a single table."""
-    from mlestar import runs
+    """Make a task folder of a single table: a random fifth of its rows becomes the test."""
+    from mlestar.tasks.new import new as made
 
-    folder = runs.new(file, target, out, metric)
+    folder = made(file, target, out, metric, key, split, seed or 0)
     print(f"{folder} is ready: `mle-star check {folder}`, then `mle-star run {folder}`")
 
 
@@ -173,16 +176,18 @@ def library(
     """Search the recipes that the playbook chooses from."""
     from mlestar import runs
 
-    for recipe in runs.library(" ".join(query or []), folder):
-        print(f"{recipe.name:28} {recipe.kind:6} {recipe.cell:14} {recipe.why.splitlines()[0]}")
+    for recipe in runs.recipes(" ".join(query or []), folder):
+        why = " ".join(recipe.why.split())
+        print(f"{recipe.name:30} {recipe.kind:5} {recipe.cell:12} {recipe.form:8} {why[:80]}")
 
 
 @app.command()
 def doctor() -> None:
     """What this machine has, what is missing, and the command that mends it."""
-    from mlestar import runs
+    from mlestar import config, runs
 
-    print(runs.doctor())
+    for name, found in runs.doctor(config.load()):
+        print(f"{name:18} {found}")
 
 
 def version(value: bool) -> None:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from mlestar.journal import queries
 from mlestar.records import Final, Summary
+from mlestar.report import markdown
 
 FINAL = TypeAdapter(Final)
 
@@ -52,3 +53,10 @@ def find(folder: Path) -> list[Path]:
     """The runs below a folder, oldest first."""
     found = [path.parent for path in folder.glob("*/journal.db")]
     return sorted(found, key=lambda run: (run / "journal.db").stat().st_mtime)
+
+
+def report(run: Path) -> str:
+    """The story of a run, in Markdown."""
+    facts = queries.facts(run)
+    final = FINAL.validate_python(facts["final"]) if "final" in facts else None
+    return markdown(show(run), final, [(note.address, note.text) for note in queries.notes(run)])

@@ -95,8 +95,8 @@ class Task(Protocol):
     def level_two(
         self,
         name: str,
-        train: Sequence[Piece],
-        test: Sequence[Piece],
+        train: Sequence[tuple[str, Rows]],
+        test: Sequence[tuple[str, Rows]],
         columns: dict[str, dict[str, Array]],
     ) -> Path:
         """Build a view whose columns are banked predictions: `columns[member][view]` -> array."""
@@ -174,10 +174,6 @@ class Bank(Protocol):
 
     def blob(self, key: str, view: str) -> str:
         """The digest of one member's predictions on one view."""
-        ...
-
-    def seconds(self, key: str) -> float:
-        """What one execution of the member's script took, on its slowest fold."""
         ...
 
     def select(self, measure: Measure, pieces: Sequence[Piece], most: int, seconds: float | None) -> Selection:

@@ -6,16 +6,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from mlestar.records import Progress, Summary
-
-if TYPE_CHECKING:
-    from mlestar.runs import Trial
+from mlestar.records import Progress, Summary, Trial
 
 PHASES = {
     "start": "start", "init": "initial solution", "refine": "refinement", "ensemble": "ensemble",

@@ -381,3 +381,13 @@ class Summary:
     sealed_seen: int = 0
     phases: tuple[tuple[str, float], ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What `try` found out about a script."""
+
+    scored: Scored
+    split: str
+    metric: str
+    wall: str

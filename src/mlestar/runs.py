@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -26,14 +26,14 @@ from mlestar.bank import PredictionBank
 from mlestar.brains import make as make_brain
 from mlestar.config import Settings
 from mlestar.errors import Interrupted, NoSolution, RunError, SettingsError, TaskError
-from mlestar.executors import LocalExecutor
-from mlestar.executors.probe import probe
+from mlestar.executors.local import LocalExecutor
+from mlestar.executors.probe import machine, probe
 from mlestar.journal import fork as copy_journal
 from mlestar.journal.clock import RunClock
 from mlestar.journal.store import Store, ask_stop
 from mlestar.lab import Lab
-from mlestar.records import Final, Limits, Progress, Score, Scored, Solution
-from mlestar.search import Library
+from mlestar.records import Final, Limits, Progress, Recipe, Score, Solution, Trial
+from mlestar.search.library import Library
 from mlestar.tasks.prepared import Prepared, prepare, reopen
 from mlestar.workbench import Board, Rules, Workbench, ahead
 
@@ -245,16 +245,6 @@ class House:
 # --- one script ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What `try` found out about a script."""
-
-    scored: Scored
-    split: str
-    metric: str
-    wall: str
-
-
 def try_script(task: Path, script: Path, settings: Settings, watch: Watch, scratch: Path) -> Trial:
     """Score any script by its folds, with its error; it needs not be composable."""
     if not script.is_file():
@@ -274,3 +264,27 @@ def try_script(task: Path, script: Path, settings: Settings, watch: Watch, scrat
         first = evaluating.run_fold(bench, solution, 0)
         scored = evaluating.other_folds(bench, solution, first)
         return Trial(scored, prepared.split_evidence, prepared.profile.metric, executor.wall)
+
+
+# --- around runs ------------------------------------------------------------------------------------
+
+
+def recipes(query: str, folder: str) -> list[Recipe]:
+    """The library's recipes that match a query, best first; all of them for an empty one."""
+    found = Library([Path(folder)] if folder else [])
+    if not query:
+        return list(found.recipes())
+    kinds = ("table", "text", "stack")
+    names = [idea.recipe for kind in kinds for idea in found.search(query, kind, 20)]
+    return [recipe for name in dict.fromkeys(names) for recipe in found.recipes() if recipe.name == name]
+
+
+def doctor(settings: Settings) -> list[tuple[str, str]]:
+    """What this machine has: (name, what was found), problems with the command that mends them."""
+    lines = [(name.replace("_", " "), str(value)) for name, value in asdict(machine(Path.cwd())).items()]
+    lines.append(("wall", LocalExecutor(settings.interpreter, 1).wall))
+    modules = sorted({module for recipe in Library().recipes() for module in recipe.needs})
+    for module, found in probe(settings.interpreter, modules).items():
+        mend = " (its recipes are left out; `sudo apt install libgomp1` mends it)" if "libgomp" in str(found) else ""
+        lines.append((module, f"{found.version}" if found.ok else f"missing: {found.error}{mend}"))
+    return lines

@@ -40,12 +40,21 @@ def ablate(bench: Workbench, best: Scored, most: int) -> Study:
     order = np.random.default_rng(bench.seed).permutation(len(best.results))
     calls = [partial(_effect, bench.at(scripts.identifier(cell)), best, cell, v, order[:2]) for cell, v in variants]
     effects = bench.side_by_side(calls)
+    for effect in effects:
+        bench.journal.note(bench.address, f"ablation: {_told(effect)}")
     rivals = [
         (cell, variant)
         for (cell, variant), effect in zip(variants, effects, strict=True)
         if effect.high is not None and effect.high < 0
     ]
     return Study(tuple(effects), tuple(rivals))
+
+
+def _told(effect: Effect) -> str:
+    if effect.effect is None:
+        return f"{effect.cell}: {effect.note}"
+    interval = "" if effect.low is None else f" [{effect.low:+.5f}, {effect.high:+.5f}]"
+    return f"without {effect.cell} the score is worse by {effect.effect:+.5f}{interval} {effect.note}".rstrip()
 
 
 def _variant(solution: Solution, cell: str, source: str) -> Solution:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
-from mlestar.bank.comparison import ONE_FOLD, Compare, better, join, optimism, probability_better, student_cdf
+from mlestar.bank.comparison import ONE_FOLD, better, join, optimism, probability_better, student_cdf
 from mlestar.records import Judged
 
 
@@ -57,6 +57,15 @@ def test_probabilities_of_both_ways_sum_to_one(a, b, direction):
     assert probability_better(first, first, direction) == 0.5
 
 
+def test_resamples_without_a_defined_metric_do_not_count():
+    nan = float("nan")
+    base = [(0, judged(0.5, replicates=[0.4, nan, 0.6, 0.5]))]
+    lifted = [(0, judged(0.6, replicates=[0.5, nan, 0.7, nan]))]
+    assert probability_better(lifted, base, "max") == 1.0
+    assert join(base, "max").stderr == pytest.approx(0.1)
+    assert join([(0, judged(0.5, replicates=[nan, nan]))], "max").stderr is None
+
+
 def test_only_common_folds_count():
     assert probability_better([(0, judged(1.0)), (1, judged(0.0))], [(1, judged(0.5)), (2, judged(9.0))], "max") == (
         1 - ONE_FOLD
@@ -88,8 +97,3 @@ def test_better_and_optimism_know_the_direction():
     assert not better(nan, 1, "min")
     assert optimism(0.9, 0.8, "max") == pytest.approx(0.1)
     assert optimism(0.1, 0.3, "min") == pytest.approx(0.2)
-    compare = Compare("min")
-    assert compare.better(1, 2)
-    assert compare.score([(0, judged(0.5))]).direction == "min"
-    assert compare.optimism(0.1, 0.3) > 0
-    assert compare.probability_better([(0, judged(0.4))], [(0, judged(0.5))]) == ONE_FOLD

@@ -53,6 +53,17 @@ class TestLocal(ExecutorContract):
         assert outcome.state == "ok"
         assert not _lives(int(outcome.output))
 
+    def test_an_orphan_without_mark_and_parent_is_ended(self, tmp_path: Path) -> None:
+        script = (
+            "import subprocess, sys, time\n"
+            "code = 'import os, time; os.setpgid(0, 0); os.fork() and os._exit(0); "
+            "print(os.getpid(), flush=True); time.sleep(60)'\n"
+            "subprocess.run([sys.executable, '-c', code], env={})\ntime.sleep(0.5)"
+        )
+        outcome = self.run(tmp_path, script)
+        assert outcome.state == "ok"
+        assert not _lives(int(outcome.output))
+
     def test_a_view_that_is_not_there_is_our_mistake(self, tmp_path: Path) -> None:
         job = self.job(tmp_path, "")
         (tmp_path / "view" / "train.csv").unlink()

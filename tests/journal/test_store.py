@@ -1,4 +1,5 @@
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def test_facts_and_notes(run):
 def test_a_second_driver_is_refused_and_told_who_has_it(run):
     code = "import sys, pathlib; from mlestar.journal.store import Store; Store.open(pathlib.Path(sys.argv[1]))"
     with Store.create(run, {}):
-        pid = str(__import__("os").getpid())
+        pid = str(os.getpid())
         with pytest.raises(RunError, match=pid):
             Store.open(run)
         other = run_python(code, run)
@@ -122,19 +123,22 @@ def test_a_step_with_blobs_from_many_threads(run):
 
 def test_what_the_rows_say(run):
     with Store.create(run, {}) as store:
-        store.step(
-            "a/1", "brain", 1, str, lambda: [store.charge("a/1", 0.25, 100), store.charge("a/1", 0.5, 20), "x"][-1]
-        )
+
+        def paid():
+            store.charge("a/1", 0.25, 100)
+            store.charge("a/1", 0.5, 20)
+            return "x"
+
+        def paid_and_interrupted():
+            store.charge("a/3", 1.0)
+            raise KeyboardInterrupt
+
+        store.step("a/1", "brain", 1, str, paid)
         with pytest.raises(StepError):
             store.step("a/2", "execute", 1, int, lambda: 1 // 0)
         with pytest.raises(KeyboardInterrupt):
-            store.step(
-                "a/3",
-                "brain",
-                1,
-                int,
-                lambda: [store.charge("a/3", 1.0), (_ for _ in ()).throw(KeyboardInterrupt)][1].send(None),
-            )
+            store.step("a/3", "brain", 1, int, paid_and_interrupted)
+        store.step("ab", "brain", 1, int, lambda: 1)
         rows = queries.steps(run, "a")  # read while the driver is at work
     assert [(row.address, row.state, row.cost_usd, row.tokens) for row in rows] == [
         ("a/1", "ok", 0.75, 120),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,29 +12,6 @@ from mlestar.records import Direction, Judged, Score
 
 Folds = Sequence[tuple[int, Judged]]
 ONE_FOLD = 0.75  # p of a lone difference whose noise is unknown: it may be accepted, never dropped
-
-
-@dataclass(frozen=True)
-class Compare:
-    """Implements `ports.Comparison` for a metric's direction: what follows, with the direction filled in."""
-
-    direction: Direction
-
-    def score(self, results: Folds) -> Score:
-        """See `join`."""
-        return join(results, self.direction)
-
-    def probability_better(self, challenger: Folds, incumbent: Folds) -> float:
-        """See `probability_better`."""
-        return probability_better(challenger, incumbent, self.direction)
-
-    def better(self, a: float, b: float) -> bool:
-        """See `better`."""
-        return better(a, b, self.direction)
-
-    def optimism(self, search: float, rehearsal: float) -> float:
-        """See `optimism`."""
-        return optimism(search, rehearsal, self.direction)
 
 
 def better(a: float, b: float, direction: Direction) -> bool:
@@ -64,7 +40,7 @@ def join(results: Folds, direction: Direction) -> Score:
     replicates = _mean_replicates([judged for _, judged in folds], weights)
     return Score(
         value=float(weights @ np.array(values)),
-        stderr=None if replicates is None else float(replicates.std(ddof=1)),
+        stderr=None if replicates is None else _spread(replicates),
         direction=direction,
         folds=tuple(fold for fold, _ in folds),
         values=tuple(values),
@@ -89,9 +65,10 @@ def probability_better(challenger: Folds, incumbent: Folds, direction: Direction
     weights = _weights([a for a, _ in pairs])
     first = _mean_replicates([a for a, _ in pairs], weights)
     second = _mean_replicates([b for _, b in pairs], weights)
-    if first is None or second is None or len(first) != len(second):
+    if first is None or second is None or len(first) != len(second) or np.isnan(first - second).all():
         return _student(sign * np.array([_value(a) - _value(b) for a, b in pairs]))
     difference = sign * (first - second)
+    difference = difference[~np.isnan(difference)]
     return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
 
 
@@ -113,6 +90,12 @@ def _mean_replicates(folds: Sequence[Judged], weights: NDArray[np.float64]) -> N
         return None
     table = np.array([judged.replicates[:count] for judged in folds], dtype=np.float64)
     return np.asarray(weights @ table, dtype=np.float64)
+
+
+def _spread(replicates: NDArray[np.float64]) -> float | None:
+    """The standard deviation; a resample on which the metric is undefined (NaN) does not count."""
+    defined = replicates[~np.isnan(replicates)]
+    return float(defined.std(ddof=1)) if len(defined) > 1 else None
 
 
 def _student(gains: NDArray[np.float64]) -> float:

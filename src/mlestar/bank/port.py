@@ -57,7 +57,8 @@ class PredictionBank:
         """
         views = list(dict.fromkeys(view for view, _ in pieces))
         known = self._bank.members(views)
-        cost = {member.address: member.seconds for member in known}
+        # Without a limit no measured second may decide anything: a replay must choose the same twins.
+        cost = {m.address: m.cost if seconds is None else m.seconds for m in known}
         limit = None if seconds is None else max(seconds, min(cost.values(), default=0.0))
         rules = greedy.Rules(self._direction, most=most, cost=cost, budget=limit)
         blocks = [rows for _, rows in pieces if rows is not None]

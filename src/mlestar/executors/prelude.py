@@ -43,8 +43,11 @@ class Opened:
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event not in _READING or not arguments:
             return
+        path = arguments[0]
+        if isinstance(path, str) and path.startswith("/") and "/." not in path and not path.startswith(self.roots):
+            return  # most of them: the imports
         try:
-            self.note(os.path.abspath(os.fsdecode(arguments[0] or ".")), event in ("os.listdir", "os.scandir"))
+            self.note(os.path.abspath(os.fsdecode(path or ".")), event in ("os.listdir", "os.scandir"))
         except (TypeError, ValueError, OSError):
             return  # a descriptor, or a path that cannot be: the script's own call says what is wrong
 

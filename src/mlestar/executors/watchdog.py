@@ -53,8 +53,8 @@ class Tree:
             if process.ppid() in self._ours or os.getsid(process.pid) == self.root:
                 return True
             return process.environ().get(MARKER) == self.mark
-        except (psutil.AccessDenied, OSError):
-            return False  # another user's, or the kernel's
+        except (psutil.Error, OSError):
+            return False  # another user's, the kernel's, or already dead
 
     def kill(self, patience: float = 5.0) -> None:
         """End every member, also those that appear meanwhile. The root must not have been waited for yet."""
@@ -80,9 +80,9 @@ def _alive(process: psutil.Process) -> bool:
 
 
 class Watchdog:
-    """Looks every `TICK` seconds, oftener at first; `broken` names the limit that a job broke."""
+    """Looks every `TICK` seconds; `broken` names the limit that a job broke."""
 
-    TICK = 0.15
+    TICK = 0.2
 
     def __init__(self, tree: Tree, folder: Path, view: Path, limits: Limits) -> None:
         self.tree, self.folder, self.view, self.limits = tree, folder, view, limits

@@ -3,8 +3,8 @@
 The rule. An address beginning with `branch-…/` belongs to that branch; all others belong to the trunk.
 A fork from F drops F itself, everything beneath it, and whatever could depend on it: every step that
 had not ended when the first of these began. Sibling branches cannot depend on F, so when F lies in a
-branch the steps of other branches stay. Notes follow their addresses' steps' rule by branch and time.
-Order is that of the journal's own counter, so a clock that jumped does no harm.
+branch the steps of other branches stay. Order is that of the journal's own counter, so a clock that
+jumped does no harm. Notes are dropped by the same rule, but by their time.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ FORMS = ("classes", "values", "any")
 FACTS = (
     "numbers",
     "categories",
+    "booleans",
     "dates",
     "texts",
     "lists",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -47,7 +48,7 @@ def assets(folder: Path, manifest: Manifest, files: Files, test: Table, columns:
     names = [p.name for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
     rest = [name for name in names if name not in known | used]
     rest = [name for name in rest if not any(table.startswith(f"{name}/") for table in tables)]
-    alone = [name for name in rest if _train_only(folder / name, names, files.train, columns)]
+    alone = [name for name in rest if _train_only(name, names)]
     return Found(found, tuple(alone), tuple(name for name in rest if name not in alone))
 
 
@@ -57,13 +58,10 @@ def _asset(train: str, test: str) -> Asset:
     return Asset(train, test, suffix, _KINDS.get(suffix.lower(), "other"))
 
 
-def _train_only(path: Path, names: list[str], train: Table, columns: Columns) -> bool:
-    """A name that begins with train and has no twin that begins with test; `train_cleaned`, not `train.zip`."""
-    name = path.name.lower()
-    return name.startswith("train") and not any(
-        other.lower() == name.replace("train", "test", 1) or other.lower() == name.replace("training", "test", 1)
-        for other in names
-    )
+def _train_only(name: str, names: list[str]) -> bool:
+    """A name that begins with train and has no twin that begins with test: `train_cleaned`."""
+    rest = re.sub(r"^train(ing)?", "", name.lower())
+    return name.lower().startswith("train") and not {f"test{rest}", f"testing{rest}"} & {n.lower() for n in names}
 
 
 def _paired(folder: Path, train: Table, test: Table, columns: Columns) -> tuple[Asset, ...]:

@@ -77,9 +77,10 @@ class _Choice:
         return _ordered(self.truths[0]) if binary or predicts in ("label", "ranking") else ()
 
     def fit(self, name: str) -> Predicts | None:
-        """The first form that the metric fits."""
+        """The first form that the metric fits; one for rankings is for rankings."""
         known, count = metrics.get(name), len(self.columns.target)
-        return next((f for f in self.possible if not metrics.fits(known, f, count, len(self.classes(f)))), None)
+        forms = sorted(self.possible, key=lambda f: (f == "ranking") != ("ranking" in known.forms))
+        return next((f for f in forms if not metrics.fits(known, f, count, len(self.classes(f)))), None)
 
     def refusal(self, name: str, source: str) -> TaskError:
         """Why the metric fits none of them."""

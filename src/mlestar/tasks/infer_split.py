@@ -119,8 +119,10 @@ def _continued(train: Table, test: Table, columns: Columns) -> list[tuple[str, s
 
 
 def _times(train: Table, test: Table, columns: Columns) -> list[tuple[str, str]]:
+    """Time and block splits; an id counts only where it is a date, since numbers of rows grow with anything."""
     found = []
-    for column in _features(train, test, columns):
+    ids = [c for c in columns.id if c in train.frame and c in test.frame and _is_dates(train, c)]
+    for column in (*ids, *_features(train, test, columns)):
         now, later = _times_of(cells(train, column)), _times_of(cells(test, column))
         if now is None or later is None or now.nunique() < 3 or not (_time_named(column) or _is_dates(train, column)):
             continue

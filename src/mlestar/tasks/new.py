@@ -82,7 +82,7 @@ def _build(folder: Path, table: Table, target: str, metric: str, id: str | None,
     constant = texts(train[target]).mode().iloc[0]
     sample = pd.DataFrame({**columns, target: [constant] * len(test)}, dtype="str")
     write(replace(table, format="csv", separator=",", encoding="utf-8"), sample, folder / "sample_submission.csv")
-    said = {"target": target, "id": id or [], "metric": metric, "split": split}
+    said: dict[str, str | list[str] | None] = {"target": target, "id": id or [], "metric": metric, "split": split}
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in said.items() if value is not None]
     (folder / "task.toml").write_text("\n".join(["[task]", *lines, ""]), encoding="utf-8")
     (folder / "description.md").write_text(_description(table, target, metric, id, len(test)), encoding="utf-8")

@@ -59,7 +59,7 @@ def profile(source: Source, rows: Rows) -> Profile:
 
 
 def _columns(source: Source, seen: pd.DataFrame) -> tuple[Column, ...]:
-    """Columns that train and test share; of id columns only those whose text has a structure."""
+    """Columns that train and test share; of id columns only dates and codes with parts that recur."""
     test = source.test.frame
     found = []
     for name in heads(source.train):
@@ -68,9 +68,18 @@ def _columns(source: Source, seen: pd.DataFrame) -> tuple[Column, ...]:
         values = pd.concat([texts(seen[name]), texts(test[name])], ignore_index=True)
         raw = pd.concat([seen[name].astype(object), test[name].astype(object)], ignore_index=True)
         column = describe(name, raw, values)
-        if name not in source.id or column.kind == "code":
+        if name not in source.id or column.kind == "date" or (column.kind == "code" and _tells(seen[name], test[name])):
             found.append(column)
     return tuple(found)
+
+
+def _tells(mine: pd.Series[Any], other: pd.Series[Any]) -> bool:
+    """Does some part of these ids recur on both sides, as in `0013_01`; nothing recurs in a running number."""
+    sides = [texts(side).str.split(r"[\W_]+", regex=True, expand=True) for side in (mine, other)]
+    return any(
+        all(2 <= side[place].nunique() <= len(side) / 2 for side in sides)
+        for place in range(min(side.shape[1] for side in sides))
+    )
 
 
 def describe(name: str, raw: pd.Series[Any], values: pd.Series[Any]) -> Column:

@@ -31,10 +31,11 @@ def plain(path: Path, most: int) -> bytes | str:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         return f"{path.name} is not a plain file that can be read ({error.strerror})"
+    state = os.fstat(handle)
+    if not stat.S_ISREG(state.st_mode):
+        os.close(handle)
+        return f"{path.name} is not a plain file"
     with os.fdopen(handle, "rb") as file:
-        state = os.fstat(file.fileno())
-        if not stat.S_ISREG(state.st_mode):
-            return f"{path.name} is not a plain file"
         if state.st_size > most:
             return f"{path.name} is {state.st_size} bytes long; a submission of this task has at most {most}"
         try:

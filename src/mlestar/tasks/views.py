@@ -57,6 +57,8 @@ class Views:
     def held(self, name: str) -> Rows:
         """Positions in the training table of a view's test rows, in the order of its test table."""
         rows = self.cut.sealed if name == "rehearsal" else self.cut.folds[_fold(name)]
+        if not len(rows):
+            raise ValueError("nothing is sealed in this run, so there is no rehearsal view")
         rows = self._rng(name, 0).permutation(rows)
         return rows if self._order is None else rows[np.argsort(self._order[rows], kind="stable")]
 

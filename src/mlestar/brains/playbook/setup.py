@@ -12,6 +12,8 @@ from mlestar.brains.playbook.conditions import KINDS, row_files
 from mlestar.records import Profile
 
 WIDTH = 100
+CONSTANTS = ("INPUT", "TRAIN", "TEST", "SAMPLE", "ID", "TARGET", "OUTPUT", "CLASSES", *map(str.upper, KINDS))
+CONSTANTS = (*CONSTANTS, "ROW_FILES", "TOP", "", "SEEDS")
 TOP = 3  # how many classes a ranking lists, where the metric's name does not say
 
 
@@ -33,9 +35,14 @@ def setup_cell(profile: Profile, cells: Mapping[str, str], setups: Sequence[str]
     if "TRAIN" in fresh and "TEST" in fresh:  # one line for the pair
         fresh["TRAIN"] = f"TRAIN, TEST = {_literal(profile.train)}, {_literal(profile.test)}"
         del fresh["TEST"]
-    body = [*reversed(kept.values()), *fresh.values()]
-    body.sort(key=lambda block: block.startswith("SEEDS"))
+    body = sorted([*reversed(kept.values()), *fresh.values()], key=_place)
     return "\n\n".join([*imports(setups, needed), "\n".join(body)])
+
+
+def _place(block: str) -> int:
+    """Where a statement stands in `setup`: the task's constants in their order, a recipe's own before SEEDS."""
+    names = scripts.defined(block)
+    return next((i for i, name in enumerate(CONSTANTS) if name in names), len(CONSTANTS) - 2)
 
 
 def constants(profile: Profile, needed: Iterable[str]) -> dict[str, str]:

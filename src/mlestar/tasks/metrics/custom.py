@@ -90,7 +90,7 @@ class UserFrames:
     def replicates(self, truth: Array, prediction: Array, draws: Resamples) -> Floats:
         true, mine = self._frames(truth, prediction)
         scores = []
-        for counts in draws.counts[: affordable(len(draws.counts), len(truth), 5 * prediction.shape[1])]:
+        for counts in draws.counts[: affordable(len(draws.counts), 0.005 + 2e-6 * prediction.size)]:
             rows = np.repeat(np.arange(len(truth)), counts[draws.owner].astype(np.intp))
             again = (true.iloc[rows].reset_index(drop=True), mine.iloc[rows].reset_index(drop=True))
             scores.append(call(self.function, self.reference, *again, self.context.train))

@@ -19,7 +19,9 @@ Floats = NDArray[np.float64]
 
 BUCKETS = 10_000
 FEWEST_OWNERS = 10
-LOOP_SECONDS = 0.25  # what a metric that must loop may cost, by the rough prices in `affordable`
+FEWEST_REPLICATES = 20
+LOOP_SECONDS = 0.25  # what a metric that must loop may cost, by rough prices (see `affordable`)
+BLOCK = 2_000_000  # row weights held at once
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,6 @@ class Resamples:
 
     counts: Floats
     owner: NDArray[np.intp]
-
-    @property
-    def per_row(self) -> Floats:
-        """(replicates, rows): how often each row was drawn."""
-        return self.counts[:, self.owner]
 
     def means(self, losses: Array) -> Floats:
         """Means of row losses (rows, k) within each resample: (replicates, k)."""
@@ -63,10 +60,12 @@ def _counts(owners: int, count: int, seed: int) -> Floats:
     return counts
 
 
-def affordable(count: int, rows: int, columns: int) -> int:
-    """How many replicates a looping metric gets: by its size, never by measured time, so replays agree."""
-    seconds = 0.001 + rows * columns * 4e-7
-    return int(np.clip(LOOP_SECONDS / seconds, 20, count))
+def affordable(count: int, seconds: float) -> int:
+    """How many of `count` replicates a looping metric computes when one costs roughly `seconds`, at least 20.
+
+    The price is reckoned from sizes, never measured, so that replays agree.
+    """
+    return int(np.clip(LOOP_SECONDS / seconds, FEWEST_REPLICATES, count))
 
 
 class Way(Protocol):
@@ -124,7 +123,7 @@ class Confusion:
         pairs, pair = np.unique(np.column_stack(self.labels(truth, prediction)), axis=0, return_inverse=True)
         pair = pair.reshape(-1)
         scores = []
-        for counts in draws.counts[: affordable(len(draws.counts), len(pairs), 1)]:
+        for counts in draws.counts[: affordable(len(draws.counts), 0.002 + 2e-8 * len(pair))]:
             weights = np.bincount(pair, weights=counts[draws.owner], minlength=len(pairs))
             seen = weights > 0
             scores.append(self.formula(pairs[seen, 0], pairs[seen, 1], weights[seen]))
@@ -141,7 +140,7 @@ class Whole:
         return float(self.formula(truth, prediction))
 
     def replicates(self, truth: Array, prediction: Array, draws: Resamples) -> Floats:
-        wanted = affordable(len(draws.counts), len(truth), prediction.shape[1])
+        wanted = affordable(len(draws.counts), 0.001 + 4e-7 * prediction.size)
         scores = []
         for counts in draws.counts[:wanted]:
             rows = np.repeat(np.arange(len(truth)), counts[draws.owner].astype(np.intp))
@@ -166,13 +165,16 @@ class Curves:
 
     def replicates(self, truth: Array, prediction: Array, draws: Resamples) -> Floats:
         hits, scores = self.columns(truth, prediction)
-        # One pass per column at about 20 ns per row and replicate; many rows or columns get fewer replicates.
-        wanted = int(np.clip(LOOP_SECONDS / (2e-8 * max(hits.size, 1)), 20, len(draws.counts)))
-        drawn = Resamples(draws.counts[:wanted], draws.owner).per_row
-        areas = np.stack([_areas(hits[:, c], scores[:, c], drawn) for c in range(hits.shape[1])])
-        known = np.isfinite(areas)
-        total = np.where(known, areas, 0.0).sum(axis=0)
-        return np.asarray(np.divide(total, known.sum(axis=0), out=np.full(wanted, np.nan), where=known.any(axis=0)))
+        wanted = affordable(len(draws.counts), 3.5e-8 * hits.size)
+        blocks = np.array_split(draws.counts[:wanted], 1 + wanted * len(hits) // BLOCK)
+        return np.concatenate([_mean_areas(hits, scores, block[:, draws.owner]) for block in blocks])
+
+
+def _mean_areas(hits: Array, scores: Array, drawn: Floats) -> Floats:
+    areas = np.stack([_areas(hits[:, c], scores[:, c], drawn) for c in range(hits.shape[1])])
+    known = np.isfinite(areas)
+    total = np.where(known, areas, 0.0).sum(axis=0)
+    return np.asarray(np.divide(total, known.sum(axis=0), out=np.full(len(drawn), np.nan), where=known.any(axis=0)))
 
 
 def _areas(hits: Array, scores: Array, drawn: Floats) -> Floats:

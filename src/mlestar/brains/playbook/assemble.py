@@ -1,0 +1,158 @@
+"""Recipes and a profile become a script, and a script is changed by a recipe (docs/recipes.md).
+
+Both ways end in `finished`, so that whatever happened to the cells, `setup` holds what they use and
+nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mlestar import scripts
+from mlestar.brains.playbook import spots
+from mlestar.brains.playbook.conditions import row_files
+from mlestar.brains.playbook.setup import distributions, setup_cell
+from mlestar.brains.playbook.shelf import BASIC, FIXED, Shelf, brought, setup_of
+from mlestar.errors import SettingsError
+from mlestar.records import Profile, Recipe
+from mlestar.scripts import Cell, Notebook
+
+RELATIVE = ("rmsle", "rmse_log", "log_rmse", "mape", "smape")  # metrics that measure ratios
+
+
+def assemble(shelf: Shelf, model: Recipe) -> str:
+    """The first script of a model: the skeleton, the plain features that the profile warrants, the model."""
+    profile = shelf.profile
+    skeleton, load = shelf.skeleton(_skeleton(profile)), shelf.skeleton(_load(profile))
+    plain = {name: shelf.plain(name) for name in shelf.feature_cells if name in BASIC}
+    chosen = [recipe for recipe in (*plain.values(), _target(shelf), _post(shelf)) if recipe is not None]
+    cells: dict[str, str] = brought(skeleton) | brought(load)
+    for recipe in chosen:
+        cells |= brought(recipe)
+    names = [name for name in plain if name in cells]
+    cells["features"] = spots.joining(cells["features"], names)
+    companions = {k: v for k, v in brought(model).items() if k == "model" or k in cells or k == "predict"}
+    cells = _in_order(spots.without_clashes(_live(cells | _needed(model, companions))))
+    setups = [setup_of(recipe) for recipe in (skeleton, load, *chosen, model)]
+    return finished(profile, Notebook("", tuple(Cell(n, s) for n, s in cells.items())), setups, _title(profile, model.name))
+
+
+def changed(shelf: Shelf, script: str, cell: str, recipe: Recipe) -> str:
+    """The script with the recipe's cell at `cell`, a cell name of the script or a feature cell to add."""
+    book = scripts.parse(script)
+    here = spots.part(book, cell)
+    new = _needed(recipe, {k: v for k, v in brought(recipe).items() if k == recipe.cell or k in here})
+    setups = [book["setup"], setup_of(recipe)]
+    if recipe.cell == "model":
+        for name, fallback in _lost_companions(shelf, here, recipe).items():
+            new[name] = dict(fallback.cells)[name]
+            setups.append(setup_of(fallback))
+    elif recipe.cell not in here and recipe.cell not in FIXED:
+        new["features"] = spots.joining(here["features"], [*spots.joined(here["features"]), recipe.cell])
+    whole = _live({**here, **new})
+    clear = spots.without_clashes({k: v for k, v in whole.items() if k not in new} | {k: whole[k] for k in new if k in whole})
+    gone = {name: "" for name in here if name not in whole and name + spots.label(cell) in book}
+    cells = {k: clear[k] for k in new if k in clear} | gone
+    return with_cells(shelf.profile, script, {_spot(book, cell, k): v for k, v in cells.items()}, setups)
+
+
+def with_cells(profile: Profile, script: str, cells: Mapping[str, str], setups: Sequence[str] = ()) -> str:
+    """The script with plain `cells` at the named places, `setup` mended accordingly. An empty source removes a cell."""
+    book = scripts.parse(script)
+    fitted = {name: spots.suited(book, name, source) if source else "" for name, source in cells.items()}
+    before = next((c.name for c in book.cells if spots.base(c.name) == "features"), "features")
+    new = scripts.parse(scripts.replace(script, fitted, before))
+    return finished(profile, new, setups or [book["setup"]], book.head)
+
+
+def finished(profile: Profile, book: Notebook, setups: Sequence[str], head: str) -> str:
+    """The script with a setup of what its cells use, and a head that names its distributions."""
+    cells = {cell.name: cell.source for cell in book.cells if cell.name != "setup"}
+    setup = setup_cell(profile, cells, setups)
+    title = head.split('"""')[1] if '"""' in head else head
+    whole = (Cell("setup", setup), *(cell for cell in book.cells if cell.name != "setup"))
+    needs = distributions({"setup": setup, **cells})
+    return Notebook(scripts.head(needs, title), whole).text()
+
+
+def _spot(book: Notebook, cell: str, name: str) -> str:
+    """Where a plain cell stands in the part of `cell`: under the part's label, or shared."""
+    own = name + spots.label(cell)
+    return own if own in book or name not in book else name
+
+
+def _needed(model: Recipe, companions: dict[str, str]) -> dict[str, str]:
+    """The companions, and the recipe's other cells that those read."""
+    reads = set().union(*map(scripts.used, companions.values()))
+    others = {k: v for k, v in brought(model).items() if k not in companions}
+    return companions | {k: v for k, v in others.items() if scripts.defined(v) & reads}
+
+
+def _live(cells: dict[str, str]) -> dict[str, str]:
+    """The cells without feature cells that nothing reads."""
+    def read(name: str) -> bool:
+        return any(scripts.defined(cells[name]) & scripts.used(v) for k, v in cells.items() if k != name)
+
+    return {name: source for name, source in cells.items() if name in FIXED or read(name)}
+
+
+def _lost_companions(shelf: Shelf, here: Mapping[str, str], model: Recipe) -> dict[str, Recipe]:
+    """Cells in a form that only the former model could work with, and the recipes of their plain forms."""
+    found: dict[str, Recipe] = {}
+    for name, source in here.items():
+        origin = shelf.origin(name, source)
+        plain = shelf.plain(name) if name not in FIXED else None
+        special = origin is not None and (origin.cell == "model" or "native" in origin.tags)
+        if special and plain is not None and name not in dict(model.cells):
+            found[name] = plain
+    if "predict" in here and "predict" not in dict(model.cells):
+        found["predict"] = shelf.skeleton(_skeleton(shelf.profile))
+    return found
+
+
+def _in_order(cells: dict[str, str]) -> dict[str, str]:
+    first, last = FIXED[:2], FIXED[2:]
+    middle = [name for name in cells if name not in FIXED]
+    return {name: cells[name] for name in (*first, *middle, *last) if name in cells}
+
+
+def _skeleton(profile: Profile) -> str:
+    if profile.predicts == "probability":
+        several = bool(profile.classes) and len(profile.prediction_columns) > 1
+        return "table-probabilities" if several else "table-probability" if profile.classes else "table-multilabel"
+    names = {"label": "table-label", "ranking": "table-ranking", "value": "table-values"}
+    if profile.predicts not in names:
+        raise SettingsError(f"the playbook has no recipes for tasks that ask for {profile.predicts}; try an LLM brain")
+    return names[profile.predicts]
+
+
+def _load(profile: Profile) -> str:
+    words = profile.train.lower().split(".")
+    known = [word for word in words if word in ("csv", "tsv", "json", "jsonl", "parquet")]
+    return f"load-{known[-1] if known else 'csv'}{'-files' if row_files(profile) else ''}"
+
+
+def _target(shelf: Shelf) -> Recipe | None:
+    """The logarithm, where the metric measures ratios or a positive target has a long tail."""
+    profile = shelf.profile
+    if profile.predicts != "value" or profile.target_minimum is None or profile.target_minimum < 0:
+        return None
+    tailed = profile.target_skew is not None and profile.target_skew > 1
+    relative = any(word in profile.metric for word in RELATIVE)
+    return shelf.named("target-log", "target") if relative or tailed else None
+
+
+def _post(shelf: Shelf) -> Recipe | None:
+    """The post-processing that the metric calls for."""
+    words = set(shelf.profile.metric.split("_"))
+    if shelf.profile.predicts not in ("label", "value"):
+        return None
+    fitting = [r for r in shelf.alternatives("post") if any(c.startswith("metric:") for c in r.when)]
+    fitting += [r for r in shelf.alternatives("post") if words & set(r.tags)]
+    return fitting[0] if fitting else None
+
+
+def _title(profile: Profile, model: str) -> str:
+    goal = ", ".join(profile.target[:3]) + (", …" if len(profile.target) > 3 else "")
+    text = f"{profile.name}: predict {goal} with {model}, for {profile.metric}."
+    return text.replace("\\", "/").replace('"', "'")

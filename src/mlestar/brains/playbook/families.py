@@ -1,0 +1,74 @@
+"""Model families: which a recipe belongs to, and which are strong on what kind of data.
+
+The order rests on what is known of tables at large (Grinsztajn et al. 2022; McElfresh et al. 2023) and
+of short texts (Wang and Manning 2012), not on any task.
+"""
+
+from __future__ import annotations
+
+from mlestar.brains.playbook.conditions import has
+from mlestar.records import Profile, Recipe
+
+# The first entry that is found in a recipe's name, else in its code, names the family.
+_MARKS = (
+    ("lightgbm", ("lightgbm", "LGBM")),
+    ("xgboost", ("xgboost", "XGB")),
+    ("catboost", ("catboost", "CatBoost")),
+    ("hist-gradient-boosting", ("hist-gradient-boosting", "HistGradientBoosting")),
+    ("forest", ("extra-trees", "random-forest", "ExtraTrees", "RandomForest")),
+    ("net", ("mlp", "MLPClassifier", "MLPRegressor")),
+    ("gaussian-process", ("gaussian-process", "GaussianProcess")),
+    ("members", ("members",)),
+    ("language-models", ("language-model",)),
+    ("nb-svm", ("nb-svm", "nbsvm")),
+    ("kernel", ("svm", "kernel-ridge", "SVC(", "SVR(", "KernelRidge")),
+    ("neighbours", ("knn", "KNeighbors")),
+    ("bayes", ("bayes", "MultinomialNB", "ComplementNB", "BernoulliNB")),
+    ("linear", ("logistic", "ridge", "elastic-net", "huber", "sgd", "LogisticRegression", "Ridge", "SGD", "ElasticNet")),
+)
+_SMALL = 2_000
+_LARGE = 50_000
+_TABLE = {
+    "small": ("catboost", "lightgbm", "gaussian-process", "kernel", "forest", "xgboost", "linear", "net"),
+    "medium": ("lightgbm", "catboost", "xgboost", "forest", "net", "kernel", "linear", "neighbours"),
+    "large": ("lightgbm", "xgboost", "catboost", "net", "forest", "linear"),
+}
+_WORDS = ("members", "nb-svm", "linear", "kernel", "language-models", "bayes", "net", "lightgbm")
+
+
+def family(recipe: Recipe) -> str:
+    """The family of a model recipe: by its name, else by the estimators in its code; text models are their own."""
+    kind = "text:" if recipe.kind == "text" else ""
+    for where in (recipe.name.removeprefix("text-"), dict(recipe.cells).get("model", "")):
+        for name, marks in _MARKS:
+            if any(mark in where for mark in marks):
+                return kind + name
+    return kind + recipe.name.removeprefix("text-").partition("-")[0]
+
+
+def quick(recipe: Recipe) -> bool:
+    """Whether a model is the library's cheap first one, not a member of a family."""
+    return "quick" in recipe.name.split("-")
+
+
+def strength(name: str, profile: Profile) -> float:
+    """How strong a family is expected to be on such data: about 1 for the best, about 0 for the weakest."""
+    kind, _, plain = name.rpartition(":")
+    if kind:
+        order: tuple[str, ...] = _WORDS
+        weight = _about_text(profile)
+    else:
+        size = "small" if profile.rows < _SMALL else "medium" if profile.rows < _LARGE else "large"
+        order = _TABLE[size]
+        weight = 1.0 - 0.6 * _about_text(profile)
+    place = order.index(plain) if plain in order else len(order)
+    return weight * (1.0 - place / (len(order) + 2))
+
+
+def _about_text(profile: Profile) -> float:
+    """The part of the columns that are text or lists: 1 where there is nothing else."""
+    if not (has(profile, "texts") or has(profile, "lists")):
+        return 0.0
+    features = [c for c in profile.columns if c.name not in profile.id and c.kind != "constant"]
+    words = [c for c in features if c.kind in ("text", "list")]
+    return len(words) / len(features)

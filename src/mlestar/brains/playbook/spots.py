@@ -1,0 +1,102 @@
+"""Cells of composed scripts: `model: lightgbm` holds the cell `model` with its names suffixed `_lightgbm`.
+
+`plain` takes the suffixes off, so that recipes can be recognised and changed; `suited` puts them on again.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import symtable
+from collections.abc import Iterator, Mapping
+
+from mlestar import scripts
+from mlestar.scripts import Cell, Notebook
+
+
+def base(cell: str) -> str:
+    """`model: lightgbm` -> `model`."""
+    return cell.partition(": ")[0]
+
+
+def label(cell: str) -> str:
+    """`model: lightgbm` -> `: lightgbm`; empty for a cell that stands once."""
+    return cell[len(base(cell)) :]
+
+
+def _suffix(cell: str) -> str:
+    return "".join(f"_{scripts.identifier(word)}" for word in cell.split(": ")[1:])
+
+
+def plain(cell: Cell) -> str:
+    """The source of a cell with the names of its part unsuffixed."""
+    suffix = _suffix(cell.name)
+    if not suffix:
+        return cell.source
+    names = {n: n.removesuffix(suffix) for n in scripts.used(cell.source) if n.endswith(suffix)}
+    return scripts.rename(cell.source, names)
+
+
+def suited(book: Notebook, name: str, source: str) -> str:
+    """A plain source with the suffixes that it needs at the place of cell `name` of a composed script."""
+    suffix = _suffix(name)
+    if not suffix:
+        return source
+    there = {n for cell in book.cells if label(cell.name) == label(name) for n in scripts.defined(cell.source)}
+    private = {n.removesuffix(suffix) for n in there if n.endswith(suffix)} | scripts.defined(source)
+    return scripts.rename(source, {n: n + suffix for n in private})
+
+
+def part(book: Notebook, name: str) -> dict[str, str]:
+    """The plain cells of the part that cell `name` belongs to, with those that all parts share."""
+    cells = {base(c.name): plain(c) for c in book.cells if not label(c.name)}
+    return cells | {base(c.name): plain(c) for c in book.cells if label(c.name) == label(name)}
+
+
+_LIST = re.compile(r"^FEATURES = \[(.*?)\]$", re.MULTILINE | re.DOTALL)
+
+
+def joined(features: str) -> list[str]:
+    """The feature cells that a `features` cell joins."""
+    found = _LIST.search(features)
+    return [word.strip() for word in found[1].split(",") if word.strip()] if found else []
+
+
+def joining(features: str, names: list[str]) -> str:
+    """The `features` cell that joins these feature cells; one without a FEATURES list stays as it is."""
+    line = f"FEATURES = [{', '.join(names)}]"
+    if len(line) > 100:
+        line = "\n".join(["FEATURES = [", *(f"    {name}," for name in names), "]"])
+    return _LIST.sub(lambda _: line, features, count=1)
+
+
+def without_clashes(cells: Mapping[str, str]) -> dict[str, str]:
+    """Cells of which no two define the same name: a later one's own words get the cell's name behind them."""
+    taken: set[str] = set()
+    found: dict[str, str] = {}
+    for name, source in cells.items():
+        clash = (scripts.defined(source) & taken) - {name}
+        found[name] = scripts.rename(source, {n: f"{n}_{name}" for n in clash})
+        taken |= scripts.defined(found[name])
+    return found
+
+
+def unknown_names(text: str) -> set[str]:
+    """Names that the functions of a script read and that nothing defines."""
+    table = symtable.symtable(text, "script", "exec")
+    known = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
+    read = {s.get_name() for t in (table, *_below(table)) for s in t.get_symbols() if s.is_referenced() and s.is_global()}
+    return read - known - set(dir(builtins)) - {"__name__"}
+
+
+def _below(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    for child in table.get_children():
+        yield child
+        yield from _below(child)
+
+
+def feature_function(cell: str, source: str) -> bool:
+    """Whether a cell is a feature cell: it defines `<cell>(train, test, files)`."""
+    tops = [n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef) and n.name == base(cell)]
+    return bool(tops) and [a.arg for a in tops[0].args.args] == ["train", "test", "files"]

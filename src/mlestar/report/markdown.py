@@ -1,0 +1,70 @@
+"""The story of a run, for somebody who was not there: what was asked, tried, found, and how sure we are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mlestar.records import Final, Summary
+
+Line = tuple[str, str]  # an address, and what was noted there
+_CHAPTERS = (("start", "The first minute"), ("init", "Initial solution"), ("refine", "Refinement"))
+
+
+def markdown(found: Summary, final: Final | None, notes: Sequence[Line]) -> str:
+    """The report as Markdown. `notes` in the order in which they were made."""
+    blocks = [f"# {found.task}", _headline(found), _task(found)]
+    for word, title in _CHAPTERS:
+        lines = [(address, text) for address, text in notes if word in address.split("/")]
+        if lines:
+            blocks.append(f"## {title}\n\n" + _list(f"`{address}` {text}" for address, text in lines))
+    if final is not None:
+        blocks.append(_final(final))
+    blocks.append(_trust(found))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _headline(found: Summary) -> str:
+    if found.search_score is None:
+        return f"The run is {found.state}; there is no final score yet."
+    better = "higher" if found.direction == "max" else "lower"
+    text = f"Expect **{found.metric} {_score(found.sealed_score, found.sealed_stderr)}** ({better} is better)"
+    if found.sealed_score is None:
+        return (
+            f"Search score **{found.metric} {_score(found.search_score, found.search_stderr)}** ({better} is better)."
+        )
+    return (
+        f"{text}: the score of the final script on rows that no decision had seen. The search itself came to "
+        f"{_score(found.search_score, found.search_stderr)}, an optimism of {found.optimism or 0.0:+.5f}."
+    )
+
+
+def _task(found: Summary) -> str:
+    split = f"The split is `{found.split}`: {found.split_evidence}"
+    scores = [f"| {name} | {value:.5f} |" for name, value in found.phases if value is not None]
+    table = "\n".join(["| after | score |", "| --- | --- |", *scores])
+    return f"## The task\n\n{split}\n\n{table}" if scores else f"## The task\n\n{split}"
+
+
+def _final(final: Final) -> str:
+    parts = [f"{weight:.3f} × `{key}`" for key, weight in sorted(final.parts, key=lambda part: -part[1])]
+    seeds = f", each with {final.bag} seeds" if final.bag > 1 else ""
+    notes = f"\n\n{_list(final.notes)}" if final.notes else ""
+    return f"## The final solution\n\n{final.name}{seeds}, of:\n\n{_list(parts)}{notes}"
+
+
+def _trust(found: Summary) -> str:
+    facts = [
+        f"{found.jobs} executions and {found.brain_calls} answers of the brain `{found.brain}` in {found.seconds:.0f} s",
+        f"generated scripts ran behind the wall: {found.sandbox}",
+        f"the sealed rows were looked at {found.sealed_seen} times in all",
+        *(f"warning: {warning}" for warning in found.warnings),
+    ]
+    return f"## What this rests on\n\n{_list(facts)}"
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {' '.join(line.split())}" for line in lines)
+
+
+def _score(value: float | None, error: float | None) -> str:
+    return "none" if value is None else f"{value:.5f}" + ("" if error is None else f" ± {error:.5f}")

@@ -1,0 +1,90 @@
+"""Composed scripts run, and predict what their parts predict."""
+
+import numpy as np
+
+from mlestar import scripts
+from mlestar.composing import PLAIN_MEAN, WEIGHTED_MEAN, Part, compose, weights_cell
+
+
+def script(scale: int, helper: str = "return x + 1") -> str:
+    """A composable script that predicts `scale` × 2 for two rows."""
+    return f'''# /// script
+# requires-python = ">=3.11"
+# dependencies = ["numpy"]
+# ///
+"""Part."""
+
+# %% setup
+import numpy as np
+
+SEEDS = [0]
+
+# %% load
+def load():
+    return 1, 2, {{}}
+
+# %% shared
+def shared(x):
+    {helper}
+
+# %% model
+SCALE = {scale}
+
+
+def fit_predict(x, seed):
+    return np.full((2, 1), SCALE * shared(x))
+
+# %% predict
+def predict(train, test, files, seed):
+    return {{"model": fit_predict(train, seed), "other": fit_predict(test, seed)}}
+
+# %% blend
+def blend(parts):
+    return parts["model"]
+
+# %% post
+def post(prediction):
+    return prediction
+
+# %% submit
+if __name__ == "__main__":
+    submitted = post(blend(predict(*load(), SEEDS[0])))
+'''
+
+
+def run(text: str) -> np.ndarray:
+    space = {"__name__": "__main__"}
+    exec(compile(text, "solution.py", "exec"), space)
+    return space["submitted"]
+
+
+def test_a_mean_of_two_parts():
+    parts = [Part("a", script(1), {"model": "a"}), Part("b", script(3), {"model": "b"})]
+    text = compose(parts, {"blend": PLAIN_MEAN}, "Two.")
+    assert scripts.problems(text) == []
+    assert run(text).tolist() == [[4.0], [4.0]]
+    assert scripts.parse(text).names.count("shared") == 1, "an equal cell stands once"
+
+
+def test_weights_and_several_members_of_one_part():
+    parts = [Part("a b", script(1), {"model": "a b/model", "other": "a b/other"}), Part("c", script(3), {"model": "c"})]
+    cells = {"weights": weights_cell({"a b/model": 0.5, "a b/other": 0.25, "c": 0.25}), "blend": WEIGHTED_MEAN}
+    text = compose(parts, cells, "Weighted.")
+    assert run(text)[0, 0] == 0.5 * 2 + 0.25 * 3 + 0.25 * 6
+
+
+def test_a_shared_cell_that_differs_is_private_and_so_is_what_rests_on_it():
+    parts = [Part("a", script(1), {"model": "a"}), Part("b", script(1, "return x + 9"), {"model": "b"})]
+    text = compose(parts, {"blend": PLAIN_MEAN}, "Two.")
+    assert run(text)[0, 0] == (2 + 10) / 2
+    assert "shared: b" in scripts.parse(text).names
+
+
+def test_composed_scripts_compose_again():
+    inner = compose(
+        [Part("a", script(1), {"model": "a"}), Part("b", script(3), {"model": "b"})], {"blend": PLAIN_MEAN}, "I."
+    )
+    parts = [Part("ab", inner, {"a": "ab/a", "b": "ab/b"}), Part("c", script(5), {"model": "c"})]
+    text = compose(parts, {"blend": PLAIN_MEAN}, "Outer.")
+    assert scripts.problems(text) == []
+    assert run(text)[0, 0] == (2 + 6 + 10) / 3
