@@ -125,6 +125,9 @@ def test_no_id_and_a_counter_that_only_the_sample_has(tmp_path: Path) -> None:
     assert (found.id, found.echo_columns) == ((), ())
     found = understand(task(tmp_path / "b", train, test, {"ImageId": range(1, 10), "y": ["a"] * 9}))
     assert (found.id, found.echo_columns, found.prediction_columns) == ((), ("ImageId",), ("y",))
+    sample = {"id": range(40, 49), "y": ["a"] * 9}
+    found = understand(task(tmp_path / "c", rows(40) | {"y": labels(40)}, {"x": range(9)}, sample))
+    assert (found.id, found.target, found.echo_columns) == ((), ("y",), ("id",))
 
 
 def test_an_id_that_only_the_test_has_and_ids_that_repeat(tmp_path: Path) -> None:

@@ -149,10 +149,8 @@ def test_replicates_scatter_around_the_score(name):
     assert abs(found.mean() - value) < 0.6 * found.std()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("mase", "owa")])  # their scale is per row
 def test_a_replicate_is_the_metric_on_repeated_rows(name):
-    if name in ("mase", "owa"):
-        pytest.skip("their scale belongs to the rows")
     metric = bound(name)
     truth, _, noisy = data(name)
     owners = np.arange(60) // 3
@@ -182,10 +180,10 @@ def test_two_hundred_replicates_are_quick():
     rng = np.random.default_rng(0)
     truth, prediction = rng.integers(0, 20, 6000), rng.random((6000, 20))
     replicates(get("log_loss"), truth, prediction, np.arange(6000))
-    for name, limit in (("log_loss", 0.12), ("accuracy", 0.12), ("f1_macro", 2.0), ("roc_auc_ovr_macro", 2.0)):
-        start = time.perf_counter()
+    for name, limit in (("log_loss", 0.03), ("accuracy", 0.03), ("f1_macro", 0.9), ("roc_auc_ovr_macro", 0.9)):
+        start = time.process_time()
         replicates(get(name), truth, prediction, np.arange(6000))
-        assert time.perf_counter() - start < limit, name
+        assert time.process_time() - start < limit, name
 
 
 def test_a_row_of_zeros_is_wrong_for_every_class():
@@ -208,7 +206,7 @@ def test_an_undefined_score_is_a_clear_error():
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
-    with pytest.raises(TaskError, match="did you mean .*roc_auc"):
+    with pytest.raises(TaskError, match=r"did you mean .*roc_auc"):
         get("rocauc")
     with pytest.raises(TaskError, match=r"metric\.py:score"):
         get("zzzzzz")
@@ -351,7 +349,7 @@ def test_a_description_names_its_metric(sentence, name):
 
 
 def test_a_metric_section_weighs_more_than_prose():
-    text = "# Loans\nEarlier work reports log loss and RMSE.\n\n## Evaluation\nBalanced accuracy.\n\n## Data\nThe MAE is nice.\n"
+    text = "# Loan\nOthers had log loss and RMSE.\n\n## Evaluation\nBalanced accuracy.\n\n## Data\nAn MAE is nice.\n"
     assert [name for name, _ in named_in(text)] == ["balanced_accuracy", "log_loss", "rmse"]
 
 

@@ -199,6 +199,13 @@ def test_a_test_column_without_a_rule_is_refused(folders: Any, tmp_path: Path) -
         Views(task, cut(task, 0), tmp_path / "vb", 0).folder("fold-0")
 
 
+def test_an_empty_target_column_of_the_test_stays_empty_for_held_rows(folders: Any, tmp_path: Path) -> None:
+    train, test = folders.frames(40)
+    task = folders.source(tmp_path / "a", train, test.assign(y=""))
+    held = table(task, Views(task, cut(task, 0), tmp_path / "v", 0).folder("fold-0"), "test")
+    assert set(held["y"]) == {""}
+
+
 def test_held_rows_stay_in_time_order_if_the_test_is(folders: Any, tmp_path: Path) -> None:
     train, test = folders.frames(80, day=lambda n: f"2020-{1 + n // 28:02d}-{1 + n % 28:02d}")
     task = folders.source(tmp_path / "a", train.iloc[::-1].reset_index(drop=True), test, split="time:day")

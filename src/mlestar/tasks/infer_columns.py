@@ -17,6 +17,7 @@ from mlestar.tasks.source import Table
 from mlestar.tasks.tables import texts
 
 _MOST_CLASSES = 2000
+_ID = re.compile(r"(^|_|(?<=[a-z]))(id|ID|Id)$|(^|_)(no|index|key)$")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def numbers(values: pd.Series[Any]) -> pd.Series[Any]:
 
 def plain(values: Sequence[str]) -> list[str]:
     """Texts to compare ids by: `7.0`, ` 7` and `7` are one, `007` stays what it is."""
-    return [re.sub(r"^(-?\d+)\.0+$", r"\1", value.strip()) for value in values]
+    whole = re.compile(r"^(-?\d+)\.0+$")
+    return [whole.sub(r"\1", value) if "." in value else value for value in map(str.strip, values)]
 
 
 def columns(files: Files, entry: TaskEntry, say: Findings) -> Columns:
@@ -92,7 +94,7 @@ def _is_answer(column: str, files: Files, entry: TaskEntry) -> bool:
 
 
 def _own_index(rest: list[str], sample: Table, test: Table, entry: TaskEntry) -> list[str]:
-    """A counter 0, 1, 2… or 1, 2, 3… that only the sample has: aligned by order, copied as it stands."""
+    """A counter 0, 1, 2… or 1, 2, 3…, or an id, that the test lacks: aligned by order, copied as it stands."""
     if (
         not rest
         or len(rest) < 2
@@ -100,16 +102,17 @@ def _own_index(rest: list[str], sample: Table, test: Table, entry: TaskEntry) ->
         or rest[0] in (*entry.target, *(entry.id or ()))
     ):
         return []
-    values = numbers(cells(sample, rest[0])).to_numpy()
-    counts = np.arange(len(values))
-    return rest[:1] if len(values) > 1 and any(np.array_equal(values, counts + start) for start in (0, 1)) else []
+    values = cells(sample, rest[0])
+    counts = numbers(values).to_numpy() - np.arange(len(values))
+    counter = len(values) > 1 and counts[0] in (0, 1) and bool((counts == counts[0]).all())
+    return rest[:1] if counter or (_ID.search(rest[0]) and values.is_unique) else []
 
 
 def _id(shared: list[str], test: Table, say: Findings) -> tuple[str, ...]:
     if not shared:
         return ()
     unique = [c for c in shared if test.frame[c].map(str).is_unique]
-    named = [c for c in unique if c.lower() == "id" or c.lower().endswith(("id", "_no", "index", "key"))]
+    named = [c for c in unique if _ID.search(c)]
     if unique:
         id = (named or unique)[0]
         say.evidence.append(f"id: {id!r}, in the sample and once per row in {test.name}")

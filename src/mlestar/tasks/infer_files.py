@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,23 +111,20 @@ def _sample(folder: Path, paths: dict[Part, list[Path]], entry: TaskEntry, say: 
             f"{folder} has no sample submission (a table such as sample_submission.csv that shows what to hand in); "
             "add one, or name it with `sample =` in task.toml"
         )
-    if len(candidates) > 1:
-        exact = [path for path in candidates if "".join(words(stem(path.name))) == "samplesubmission"]
-        candidates = exact if len(exact) == 1 else candidates
-    return _only(folder, candidates, "sample", say, "by its name")
+    exact = [path for path in candidates if "".join(words(stem(path.name))) == "samplesubmission"]
+    candidates = exact if len(exact) == 1 else candidates
+    _only_one(folder, [path.relative_to(folder).as_posix() for path in candidates], "sample")
+    return _only(folder, [read(candidates[0], folder)], "sample", say, "by its name")
 
 
 def _test(folder: Path, paths: dict[Part, list[Path]], entry: TaskEntry, sample: Table, say: Findings) -> Table | None:
     if entry.test:
         return _named(folder, entry.test, "test", say)
-    candidates = paths["test"]
-    if len(candidates) > 1:
-        tables = {path: read(path, folder) for path in candidates}
-        fitting = [
-            p for p, t in tables.items() if set(t.frame) & set(sample.frame) and len(t.frame) == len(sample.frame)
-        ]
-        candidates = fitting or candidates
-    return _only(folder, candidates, "test", say, "by its name") if candidates else None
+    tables = [read(path, folder) for path in paths["test"]]
+    if len(tables) > 1:
+        fitting = [t for t in tables if set(t.frame) & set(sample.frame) and len(t.frame) == len(sample.frame)]
+        tables = fitting or tables
+    return _only(folder, tables, "test", say, "by its name") if tables else None
 
 
 def _train(
@@ -141,12 +139,14 @@ def _train(
         own = set(table.frame)
         return 2 if answers & own else 1 if own - inside and own & (inside | set(sample.frame)) else 0
 
-    for part, least in (("train", 0), ("other", 1)):
-        fits = {path: fit(read(path, folder)) for path in paths[part]}  # type: ignore[index]
-        best = max(fits.values(), default=-1)
-        if best >= least:
-            why = "by its name" if part == "train" else "the only table with columns that the test lacks"
-            return _only(folder, [path for path, level in fits.items() if level == best], "train", say, why)
+    tables = [read(path, folder) for path in paths["train"]]
+    why = "by its name"
+    if not tables:
+        tables = [table for table in _readable(folder, paths["other"]) if fit(table)]
+        why = "the only table with columns that the test lacks"
+    best = [table for table in tables if fit(table) == max(map(fit, tables))]
+    if best:
+        return _only(folder, best, "train", say, why)
     names = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
     raise TaskError(
         f"nothing to train on in {folder}: no table such as train.csv or trainLabels.csv (it holds {names}); add one, "
@@ -154,12 +154,24 @@ def _train(
     )
 
 
-def _only(folder: Path, candidates: list[Path], key: str, say: Findings, why: str) -> Table:
-    names = [path.relative_to(folder).as_posix() for path in candidates]
+def _readable(folder: Path, paths: list[Path]) -> list[Table]:
+    """Those that are tables: any JSON may lie in a task folder."""
+    found = []
+    for path in paths:
+        with contextlib.suppress(TaskError):
+            found.append(read(path, folder))
+    return found
+
+
+def _only(folder: Path, tables: list[Table], key: str, say: Findings, why: str) -> Table:
+    _only_one(folder, [table.name for table in tables], key)
+    say.evidence.append(f"{key}: {tables[0].name}, {why}")
+    return tables[0]
+
+
+def _only_one(folder: Path, names: list[str], key: str) -> None:
     if len(names) > 1:
         raise TaskError(
             f"{folder} has {len(names)} candidates for {key}: {', '.join(names)}; "
             f'say which one is meant with `{key} = "{names[0]}"` below [task] in task.toml'
         )
-    say.evidence.append(f"{key}: {names[0]}, {why}")
-    return read(candidates[0], folder)

@@ -123,8 +123,10 @@ def _times(train: Table, test: Table, columns: Columns) -> list[tuple[str, str]]
     found = []
     ids = [c for c in columns.id if c in train.frame and c in test.frame and _is_dates(train, c)]
     for column in (*ids, *_features(train, test, columns)):
+        if not (_time_named(column) or _is_dates(train, column)):
+            continue
         now, later = _times_of(cells(train, column)), _times_of(cells(test, column))
-        if now is None or later is None or now.nunique() < 3 or not (_time_named(column) or _is_dates(train, column)):
+        if now is None or later is None or now.nunique() < 3:
             continue
         if later.min() > now.max():
             found.append((f"time:{column}", f"all test rows have {column!r} after the last training row"))
@@ -148,12 +150,12 @@ def _groups(train: Table, test: Table, columns: Columns) -> list[tuple[str, str]
     found = []
     for column in _features(train, test, columns):
         mine, other = cells(train, column), cells(test, column)
+        few, there = mine.nunique(), other.nunique()
+        if not (2 <= few <= len(mine) / 2 and there <= len(other) / 2) or set(mine.unique()) & set(other.unique()):
+            continue
         values = numbers(mine)
         if values.notna().mean() > 0.9 and (values.dropna() % 1 != 0).any():
             continue  # measurements are no names
-        few, there = mine.nunique(), other.nunique()
-        if not (2 <= few <= len(mine) / 2 and there <= len(other) / 2) or set(mine) & set(other):
-            continue
         if few >= 5 or there >= 2:
             found.append(
                 (few, f"group:{column}", f"{few} values of {column!r} in train and {there} in test share none")
@@ -166,15 +168,18 @@ def _time_named(column: str) -> bool:
 
 
 def _is_dates(table: Table, column: str) -> bool:
-    return not numbers(cells(table, column)).notna().any()
+    """Texts that are dates, by the first of them: plain numbers are times only where their name says so."""
+    values = cells(table, column)
+    return dates(values[values.str.strip() != ""].head(200)) is not None
 
 
 def _times_of(values: pd.Series[Any]) -> pd.Series[Any] | None:
     """A column as numbers that grow with time; None when it is no time."""
+    parsed = dates(values)
+    if parsed is not None:
+        return parsed
     as_number = numbers(values)
-    if as_number.notna().all():
-        return as_number
-    return dates(values)
+    return as_number if as_number.notna().all() else None
 
 
 def dates(values: pd.Series[Any]) -> pd.Series[Any] | None:

@@ -34,7 +34,9 @@ def assemble(shelf: Shelf, model: Recipe) -> str:
     companions = {k: v for k, v in brought(model).items() if k == "model" or k in cells or k == "predict"}
     cells = _in_order(spots.without_clashes(_live(cells | _needed(model, companions))))
     setups = [setup_of(recipe) for recipe in (skeleton, load, *chosen, model)]
-    return finished(profile, Notebook("", tuple(Cell(n, s) for n, s in cells.items())), setups, _title(profile, model.name))
+    return finished(
+        profile, Notebook("", tuple(Cell(n, s) for n, s in cells.items())), setups, _title(profile, model.name)
+    )
 
 
 def changed(shelf: Shelf, script: str, cell: str, recipe: Recipe) -> str:
@@ -50,7 +52,9 @@ def changed(shelf: Shelf, script: str, cell: str, recipe: Recipe) -> str:
     elif recipe.cell not in here and recipe.cell not in FIXED:
         new["features"] = spots.joining(here["features"], [*spots.joined(here["features"]), recipe.cell])
     whole = _live({**here, **new})
-    clear = spots.without_clashes({k: v for k, v in whole.items() if k not in new} | {k: whole[k] for k in new if k in whole})
+    clear = spots.without_clashes(
+        {k: v for k, v in whole.items() if k not in new} | {k: whole[k] for k in new if k in whole}
+    )
     gone = {name: "" for name in here if name not in whole and name + spots.label(cell) in book}
     cells = {k: clear[k] for k in new if k in clear} | gone
     return with_cells(shelf.profile, script, {_spot(book, cell, k): v for k, v in cells.items()}, setups)
@@ -90,6 +94,7 @@ def _needed(model: Recipe, companions: dict[str, str]) -> dict[str, str]:
 
 def _live(cells: dict[str, str]) -> dict[str, str]:
     """The cells without feature cells that nothing reads."""
+
     def read(name: str) -> bool:
         return any(scripts.defined(cells[name]) & scripts.used(v) for k, v in cells.items() if k != name)
 

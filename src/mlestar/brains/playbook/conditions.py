@@ -24,7 +24,8 @@ _ROWS = re.compile(r"rows(>=|<=)(\d+)")
 
 def holds(recipe: Recipe, profile: Profile) -> bool:
     """Whether all conditions of `when` hold; raises SettingsError naming the recipe and an unknown condition."""
-    return all([_holds(recipe, condition, profile) for condition in recipe.when])
+    facts = [_holds(recipe, condition, profile) for condition in recipe.when]  # all, so that none stays unchecked
+    return all(facts)
 
 
 def has(profile: Profile, kind: str) -> bool:
@@ -43,7 +44,9 @@ def _holds(recipe: Recipe, condition: str, profile: Profile) -> bool:
         return has(profile, condition)
     if condition not in _FACTS:
         known = ", ".join(("rows>=N", "rows<=N", *KINDS, *_FACTS, "metric:<name>"))
-        raise SettingsError(f"recipe {recipe.name!r}: {condition!r} in `when` is not a known condition; known are {known}")
+        raise SettingsError(
+            f"recipe {recipe.name!r}: {condition!r} in `when` is not a known condition; known are {known}"
+        )
     return _FACTS[condition](profile)
 
 

@@ -24,7 +24,10 @@ _MARKS = (
     ("kernel", ("svm", "kernel-ridge", "SVC(", "SVR(", "KernelRidge")),
     ("neighbours", ("knn", "KNeighbors")),
     ("bayes", ("bayes", "MultinomialNB", "ComplementNB", "BernoulliNB")),
-    ("linear", ("logistic", "ridge", "elastic-net", "huber", "sgd", "LogisticRegression", "Ridge", "SGD", "ElasticNet")),
+    (
+        "linear",
+        ("logistic", "ridge", "elastic-net", "huber", "sgd", "LogisticRegression", "Ridge", "SGD", "ElasticNet"),
+    ),
 )
 _SMALL = 2_000
 _LARGE = 50_000

@@ -37,9 +37,10 @@ def _neutral(shelf: Shelf, book: Notebook, cell: Cell) -> str:
         form = empty(name)
     if not form or form == source or not scripts.defined(form) >= _needed_outside(book, cell, source):
         return ""
-    missing = scripts.used(form) - scripts.used(book["setup"])
-    lines = imports([setup_of(recipe)], missing - _bound(book["setup"])) if recipe is not None else []
-    return "\n\n".join([*lines, spots.suited(book, cell.name, form)])
+    form = spots.suited(book, cell.name, form)
+    unknown = spots.unknown_names(scripts.replace(book.text(), {cell.name: form}))
+    lines = imports([setup_of(recipe)], unknown) if recipe is not None else []
+    return "\n\n\n".join([*lines, form])
 
 
 def _feature(cell: Cell) -> bool:
@@ -50,12 +51,6 @@ def _needed_outside(book: Notebook, cell: Cell, source: str) -> set[str]:
     """The names of a cell that other cells of its part read."""
     others = [c for c in book.cells if c.name != cell.name]
     return {name for name in scripts.defined(source) if any(name in scripts.used(spots.plain(c)) for c in others)}
-
-
-def _bound(setup: str) -> set[str]:
-    """The names that a setup cell's imports bind."""
-    lines = [line.split("import ", 1)[1] for line in setup.replace("(\n", "").splitlines() if "import " in line]
-    return {name.split(" as ")[-1].strip() for line in lines for name in line.split(",")}
 
 
 def empty(cell: str) -> str:

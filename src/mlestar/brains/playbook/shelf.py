@@ -39,7 +39,9 @@ class Shelf:
         return tuple(found.values())
 
     def _fits(self, recipe: Recipe) -> bool:
-        kinds = {"table", "any", "stack"} | ({"text"} if has(self.profile, "texts") or has(self.profile, "lists") else set())
+        kinds = {"table", "any", "stack"} | (
+            {"text"} if has(self.profile, "texts") or has(self.profile, "lists") else set()
+        )
         return (
             recipe.kind in kinds
             and recipe.form in (form(self.profile), "any")
@@ -86,7 +88,9 @@ class Shelf:
         """A skeleton or `load` recipe; raises SettingsError when the library has none of this name."""
         found = next((r for r in self.recipes if r.name == name), None)
         if found is None:
-            raise SettingsError(f"the library has no recipe {name!r}; without it no script can be written for this task")
+            raise SettingsError(
+                f"the library has no recipe {name!r}; without it no script can be written for this task"
+            )
         return found
 
     def origin(self, cell: str, source: str) -> Recipe | None:

@@ -86,7 +86,9 @@ def unknown_names(text: str) -> set[str]:
     """Names that the functions of a script read and that nothing defines."""
     table = symtable.symtable(text, "script", "exec")
     known = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
-    read = {s.get_name() for t in (table, *_below(table)) for s in t.get_symbols() if s.is_referenced() and s.is_global()}
+    read = {
+        s.get_name() for t in (table, *_below(table)) for s in t.get_symbols() if s.is_referenced() and s.is_global()
+    }
     return read - known - set(dir(builtins)) - {"__name__"}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from mlestar import scripts
 from mlestar.brains.playbook import spots
 from mlestar.brains.playbook.assemble import assemble, changed, with_cells
-from mlestar.brains.playbook.families import family, quick, strength
+from mlestar.brains.playbook.families import quick, strength
 from mlestar.brains.playbook.neutral import empty
 from mlestar.brains.playbook.setup import assignment
 from mlestar.brains.playbook.shelf import Shelf
@@ -46,7 +46,9 @@ def by_family(shelf: Shelf, seed: int, branch: int) -> list[Recipe]:
     rng = np.random.default_rng(seed)
     families = shelf.families()
     noise = dict(zip(sorted(families), rng.uniform(0, NOISE, len(families)), strict=True))
-    order = sorted(families, key=lambda name: -strength(name, shelf.profile) - noise[name])
+    boosted = any(name in families for name in ("lightgbm", "xgboost", "catboost"))
+    known_as = {name: "lightgbm" if name == "hist-gradient-boosting" and not boosted else name for name in families}
+    order = sorted(families, key=lambda name: -strength(known_as[name], shelf.profile) - noise[name])
     mine = [name for i, name in enumerate(order) if i // 2 % 2 == branch % 2]
     order = mine + [name for name in order if name not in mine]
     deepest = max((len(members) for members in families.values()), default=0)
@@ -63,7 +65,9 @@ def write(shelf: Shelf, request: WriteCandidate) -> WrittenScript:
     recipe = shelf.named(request.idea.recipe or request.idea.name, "model")
     if recipe is None:
         words = set(re.findall(r"\w+", request.idea.name.lower()))
-        recipe = max(by_family(shelf, request.seed, request.branch), key=lambda r: len(words & set(r.tags)), default=None)
+        recipe = max(
+            by_family(shelf, request.seed, request.branch), key=lambda r: len(words & set(r.tags)), default=None
+        )
     recipe = recipe or quickest(shelf)
     return WrittenScript(recipe.name, assemble(shelf, recipe), recipe.cost)
 
@@ -88,7 +92,9 @@ def check_leakage(shelf: Shelf, request: CheckLeakage) -> CheckedScript:
     """A column that the harness suspects by name is taken out of the script's lists of columns."""
     if not request.suspicions:
         return CheckedScript("nothing suspicious")
-    quoted = {word for text in request.suspicions for word in re.findall(r"'([^']+)'|\"([^\"]+)\"", text) for word in word}
+    quoted = {
+        word for text in request.suspicions for word in re.findall(r"'([^']+)'|\"([^\"]+)\"", text) for word in word
+    }
     suspects = quoted & {c.name for c in shelf.profile.columns} | quoted & set(shelf.profile.train_only)
     finding = "; ".join(request.suspicions)
     if not suspects:
@@ -114,5 +120,3 @@ def _without_columns(shelf: Shelf, script: str, suspects: set[str]) -> str | Non
     neutral = {k: empty(k) for k, source in cells.items() if spots.feature_function(k, source)}
     return with_cells(shelf.profile, scripts.replace(script, {"setup": setup}), neutral)
 
-
-__all__ = ["by_family", "check_data_usage", "check_leakage", "family", "idea", "quickest", "retrieve", "write"]

@@ -140,7 +140,7 @@ class Whole:
         return float(self.formula(truth, prediction))
 
     def replicates(self, truth: Array, prediction: Array, draws: Resamples) -> Floats:
-        wanted = affordable(len(draws.counts), 0.001 + 4e-7 * prediction.size)
+        wanted = affordable(len(draws.counts), 0.001 + 2.5e-7 * prediction.size)
         scores = []
         for counts in draws.counts[:wanted]:
             rows = np.repeat(np.arange(len(truth)), counts[draws.owner].astype(np.intp))

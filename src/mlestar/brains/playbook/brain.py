@@ -1,0 +1,56 @@
+"""The embedded brain: every role of the paper played by rules over a library of recipes (DESIGN.md §8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, ClassVar, TypeVar, cast
+
+from mlestar import roles
+from mlestar.brains.playbook import joining, looking, neutral, refining, starting
+from mlestar.brains.playbook.shelf import Shelf
+from mlestar.records import Recipe
+from mlestar.roles import Request
+
+R = TypeVar("R")
+
+
+def finalise(shelf: Shelf, request: roles.Finalise) -> roles.CheckedScript:
+    """The playbook changes nothing at the end."""
+    return roles.CheckedScript("nothing to change")
+
+
+Plays = dict[type[Request[Any]], Callable[[Shelf, Any], Any]]
+PLAYS: Plays = {
+    roles.Retrieve: starting.retrieve,
+    roles.WriteCandidate: starting.write,
+    roles.CheckDataUsage: starting.check_data_usage,
+    roles.CheckLeakage: starting.check_leakage,
+    roles.Ablate: neutral.ablate,
+    roles.ChooseTarget: refining.choose_target,
+    roles.Look: looking.look,
+    roles.MakePlan: refining.plan,
+    roles.WriteCell: refining.code,
+    roles.Debug: refining.debug,
+    roles.PlanBlend: joining.plan_blend,
+    roles.WriteBlend: joining.write_blend,
+    roles.Finalise: finalise,
+}
+
+
+class Playbook:
+    """A brain without a language model: a pure function of the request, the recipes and what is installed.
+
+    `installed` are the modules that a real import found; a recipe that needs another is never named.
+    """
+
+    name = "playbook"
+    plays: ClassVar[Plays] = PLAYS
+
+    def __init__(self, recipes: Sequence[Recipe], installed: Collection[str]) -> None:
+        self._recipes = tuple(recipes)
+        self._installed = frozenset(installed)
+
+    def play(self, request: Request[R]) -> R:
+        """Answer a role's request; raises SettingsError where the library has nothing for such a task."""
+        shelf = Shelf(self._recipes, self._installed, request.profile)
+        return cast(R, self.plays[type(request)](shelf, request))
