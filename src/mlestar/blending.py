@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from mlestar import composing, roles, scripts
+from mlestar import composing, leveltwo, roles, scripts
 from mlestar.errors import NoSolution
 from mlestar.evaluating import folds
 from mlestar.ports import Array, Piece
@@ -62,7 +62,8 @@ def propose(bench: Workbench, plan: roles.BlendPlan, greedy: Blend) -> Blend | N
     cells = dict(reply.cells)
     if not {"learn", "blend"} <= set(cells):
         return None
-    script = scripts.level_two(cells)
+    profile = bench.task.profile
+    script = leveltwo.script(cells, profile.sample, profile.prediction_columns)
     cut = pieces(bench)
     calls = [partial(_piece, bench, script, cut, i, greedy.without[i]) for i in range(len(cut))]
     chosen = tuple(key for key, _ in greedy.weights)

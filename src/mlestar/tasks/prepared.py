@@ -24,7 +24,7 @@ from mlestar.tasks.source import Source
 from mlestar.tasks.splits import FOLDS, cut, deal, strata
 from mlestar.tasks.views import NAMES, Views
 
-LEVEL_TWO = "level-two"
+LEVEL_TWO, LOOK = "level-two", "look"
 
 
 def prepare(folder: Path, run: Path, seed: int, *, seal: bool = True, search_rows: int | None = None) -> Prepared:
@@ -146,6 +146,26 @@ class Prepared:
             temporary.rename(target)
         return target
 
+    def look(self, name: str, predictions: dict[str, Array]) -> Path:
+        """Build a view for analysis: rows.parquet, the search rows as text, with their targets.
+
+        `predictions[view]` fill the columns `oof:<column>` for that view's test rows; others are missing.
+        """
+        frame = self.source.train.frame
+        rows = pd.DataFrame({column: tables.texts(frame[column]) for column in frame})
+        for view, array in predictions.items():
+            table = array.reshape(len(array), -1)
+            for place, column in enumerate(self._outputs()):
+                rows.loc[rows.index[self.views.held(view)], f"oof:{column}"] = table[:, place]
+        target = self.run / "views" / LOOK / name
+        with self._lock:
+            temporary = emptied(target)
+            rows.iloc[self.cut.search].to_parquet(temporary / "rows.parquet", index=False)
+            settle(temporary.rglob("*.*"))
+            shutil.rmtree(target, ignore_errors=True)
+            temporary.rename(target)
+        return target
+
     def deliver(self, folder: Path, target: Path) -> None:
         """Write the user's submission file from a job's on the real view."""
         judge.deliver(folder, form(self.source, self._side("real")), self.source.sample, target)
@@ -177,10 +197,13 @@ class Prepared:
             raise ValueError(f"view {view!r} has no labels")
         return side.truth
 
-    def _columns(self, parts: Sequence[tuple[str, Rows]], columns: dict[str, dict[str, Array]]) -> pd.DataFrame:
+    def _outputs(self) -> tuple[str, ...]:
+        """What the columns of a prediction stand for."""
         source = self.source
-        names = source.classes if source.predicts in ("label", "ranking") else source.prediction_columns
-        found = {}
+        return source.classes if source.predicts in ("label", "ranking") else source.prediction_columns
+
+    def _columns(self, parts: Sequence[tuple[str, Rows]], columns: dict[str, dict[str, Array]]) -> pd.DataFrame:
+        names, found = self._outputs(), {}
         for member, by_view in columns.items():
             values = np.concatenate([by_view[view].reshape(len(by_view[view]), -1)[rows] for view, rows in parts])
             found.update({f"{member}::{column}": values[:, place] for place, column in enumerate(names)})

@@ -11,11 +11,12 @@ from mlestar.ports import Rows
 from mlestar.records import Column, Profile
 from mlestar.tasks.infer_columns import numbers
 from mlestar.tasks.infer_files import heads
-from mlestar.tasks.profile_kinds import MISSING, kind_of
+from mlestar.tasks.profile_kinds import MISSING, blank, kind_of
 from mlestar.tasks.source import Source
 from mlestar.tasks.tables import texts
 
 _EXAMPLES = 3
+_NATIVE = 1000  # native cells of each table that are looked at for being lists
 _EXAMPLE_LENGTH = 120
 
 
@@ -66,7 +67,7 @@ def _columns(source: Source, seen: pd.DataFrame) -> tuple[Column, ...]:
         if name not in test.columns or name in source.target:
             continue
         values = pd.concat([texts(seen[name]), texts(test[name])], ignore_index=True)
-        raw = pd.concat([seen[name].astype(object), test[name].astype(object)], ignore_index=True)
+        raw = pd.concat([seen[name].head(_NATIVE).astype(object), test[name].head(_NATIVE).astype(object)])
         column = describe(name, raw, values)
         if name not in source.id or column.kind == "date" or (column.kind == "code" and _tells(seen[name], test[name])):
             found.append(column)
@@ -83,11 +84,11 @@ def _tells(mine: pd.Series[Any], other: pd.Series[Any]) -> bool:
 
 
 def describe(name: str, raw: pd.Series[Any], values: pd.Series[Any]) -> Column:
-    """One column from its cells, native and as text."""
+    """One column from its cells as text; `raw` are some of them as they are."""
     kind = kind_of(raw, values)
     empty = MISSING if kind in ("number", "boolean", "date") else {""}
-    filled = values[~values.str.strip().isin(empty)]
-    examples = tuple(text[:_EXAMPLE_LENGTH] for text in filled.drop_duplicates().head(_EXAMPLES))
+    filled = values[~blank(values, empty)]
+    examples = tuple(text[:_EXAMPLE_LENGTH] for text in filled.unique()[:_EXAMPLES])
     low = high = None
     if kind == "number":
         parsed = numbers(filled)

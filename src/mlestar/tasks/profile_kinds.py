@@ -19,17 +19,17 @@ _FEW = 60  # distinct texts of a category in a small table
 
 
 def kind_of(raw: pd.Series[Any], values: pd.Series[Any]) -> ColumnKind:
-    """The kind of a column; `raw` are its native cells, `values` the same as text.
+    """The kind of a column; `values` are its cells as text, `raw` some of them as they are.
 
     Whole numbers stay numbers however few: what looks like a category to the eye is for the brain to try.
     """
-    filled = values[~values.str.strip().isin(MISSING)]
+    filled = values[~blank(values, MISSING)]
     if values.nunique() < 2:
         return "constant"
     if not len(filled):
         return "category"  # several spellings of nothing
     look = filled.sample(min(_LOOK, len(filled)), random_state=0)
-    if _is_list(raw[filled.index], look):
+    if _is_list(raw, look):
         return "list"
     distinct = set(look.str.strip().str.lower().unique())
     if any(distinct <= truth for truth in _TRUTHS):
@@ -41,12 +41,15 @@ def kind_of(raw: pd.Series[Any], values: pd.Series[Any]) -> ColumnKind:
     return _text_kind(filled, look)
 
 
+def blank(values: pd.Series[Any], words: set[str]) -> pd.Series[Any]:
+    """True where a cell is one of `words`, spaces aside."""
+    return values.str.strip().isin(words)
+
+
 def _is_list(raw: pd.Series[Any], look: pd.Series[Any]) -> bool:
-    if raw.map(
-        lambda cell: (
-            isinstance(cell, list | tuple) or (hasattr(cell, "tolist") and hasattr(cell, "ndim") and cell.ndim == 1)
-        )
-    ).all():
+    native = [cell.tolist() if hasattr(cell, "tolist") else cell for cell in raw if cell is not None]
+    native = [cell for cell in native if cell == cell]
+    if native and all(isinstance(cell, list | tuple) for cell in native):
         return True
     if look.str.match(r"^\s*\[.*\]\s*$", flags=re.DOTALL).all():
         return bool(look.head(50).map(_parses).all()) or bool(look.head(50).str.contains(",").any())
