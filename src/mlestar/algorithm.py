@@ -74,7 +74,7 @@ def explore(
     for k in range(size.inner):
         here = lab.at(str(k))
         plan = here.plan(start, target, findings, ledger)
-        if plan is None or not here.time_for(plan.cost, [start]):
+        if plan is None or not here.time_for(max(plan.cost, start.solution.cost), [start]):
             break
         challenger = here.implement(start, plan, best)
         accepted = here.better(challenger, best)

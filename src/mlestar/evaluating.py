@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from statistics import median
 
 from mlestar import roles, scripts
 from mlestar.records import FoldResult, Judged, Outcome, Score, Scored, Solution
-from mlestar.workbench import Workbench
+from mlestar.workbench import PHASE_ENDS, Workbench
 
+START_UP = 2.0  # seconds of imports that a job takes whatever it does
 _LINE = re.compile(r'File ".*solution\.py", line (\d+)')
 
 
@@ -53,9 +56,13 @@ def scored(bench: Workbench, solution: Solution, results: list[FoldResult], drop
     """Join folds into a score; bank the predictions of what went the whole way."""
     broken = next((r for r in results if r.judged.reason is not None), None)
     if broken is not None:
-        return Scored(solution, bench.address, None, failure(broken.outcome, broken.judged), tuple(results))
+        reason = failure(broken.outcome, broken.judged)
+        bench.journal.note(bench.address, f"{solution.name}: no score, {reason}")
+        return Scored(solution, bench.address, None, reason, tuple(results))
     score = bench.bank.join([(r.fold, r.judged) for r in results])
     whole = Scored(solution, bench.address, score, None, tuple(results), dropped)
+    lost = f", dropped after fold {results[0].fold}" if dropped else ""
+    bench.journal.note(bench.address, f"{solution.name}: {score}{lost}, {whole.seconds:.1f} s")
     if not dropped:
         bench.bank.add(whole)
         bench.show(whole)
@@ -88,18 +95,22 @@ def folds(found: Scored | tuple[FoldResult, ...]) -> list[tuple[int, Judged]]:
     return [(r.fold, r.judged) for r in results]
 
 
-def seconds(found: Scored, jobs: int) -> float:
-    """What evaluating this again would take: its slowest fold, as often as the slots need."""
-    rounds = -(-len(found.results) // max(jobs, 1))
-    return max((r.outcome.seconds for r in found.results), default=0.0) * rounds
+def expected_seconds(cost: float, like: Sequence[Scored], slots: int) -> float:
+    """What evaluating something of this cost takes, by what these took for theirs beyond starting up."""
+    known = [(max(r.outcome.seconds for r in s.results), s.solution.cost) for s in like]
+    start = min([START_UP, *(0.8 * seconds for seconds, _ in known)])
+    unit = median((seconds - start) / max(c, 0.1) for seconds, c in known)
+    folds = max(len(s.results) for s in like)
+    return (start + unit * cost) * -(-folds // slots)
 
 
-def affordable_folds(bench: Workbench, one: float, typical: float) -> int:
-    """m: so many folds that some 20 evaluations of `typical` times the first job's seconds fit (DESIGN.md §4)."""
-    if bench.rules.budget is None:
+def affordable_folds(bench: Workbench, one: float, ratio: float) -> int:
+    """m: so many folds that some 20 evaluations fit, each `ratio` times as costly as the first job (DESIGN.md §4)."""
+    budget = bench.rules.budget
+    if budget is None:
         return 5
-    slots = bench.rules.jobs
-    room = bench.rules.budget * 0.5 * slots / (20 * max(one * typical, 0.1))
+    start = min(START_UP, 0.8 * one)
+    room = budget * PHASE_ENDS["refine"] * bench.rules.jobs / (20 * (start + (one - start) * ratio))
     return bench.decide("folds", int, lambda: max(1, min(5, int(room))))
 
 

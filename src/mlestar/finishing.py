@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from mlestar import roles, scripts
@@ -11,6 +12,8 @@ from mlestar.errors import NoSolution
 from mlestar.evaluating import failure
 from mlestar.records import Blend, Final, Score, Scored
 from mlestar.workbench import Execution, Workbench
+
+BLOCKS = 20  # of each fold, for the bootstrap of the bank
 
 
 def finalise(bench: Workbench, best: Blend, found: Mapping[str, Scored], fallbacks: list[Scored]) -> Final:
@@ -23,7 +26,10 @@ def finalise(bench: Workbench, best: Blend, found: Mapping[str, Scored], fallbac
         done, sealed = _rehearse_and_refit(here, script)
         if done.valid:
             optimism = _optimism(choice.score, sealed)
-            final = Final(choice.name, script, choice.weights, choice.score, sealed, optimism, bag, tuple(notes))
+            estimate = sealed or corrected(here, choice.score)
+            final = Final(
+                choice.name, script, choice.weights, choice.score, sealed, optimism, estimate, bag, tuple(notes)
+            )
             bench.house.keep(choice.name, script, done.submission, choice.score, final=True)
             return final
         notes.append(f"{choice.name} could not be finished: {failure(done.outcome, done.judged)}")
@@ -57,6 +63,15 @@ def _rehearse_and_refit(bench: Workbench, script: str) -> tuple[Execution, Score
     done, *rehearsal = bench.side_by_side(calls)
     judged = [e.judged for e in rehearsal if e.valid]
     return done, bench.bank.join([(0, judged[0])]) if judged else None
+
+
+def corrected(bench: Workbench, search: Score) -> Score:
+    """Without sealed rows: the search score less what choosing the best of many flattered it."""
+    blocks = {f"fold-{k}": bench.task.blocks(f"fold-{k}", BLOCKS) for k in range(bench.rules.folds)}
+    if any(len(found) < 2 for found in blocks.values()):
+        return search
+    bias = bench.decide("bias", float, lambda: bench.bank.bias(bench.task.score, blocks, bench.seed))
+    return replace(search, value=search.value - bias if search.direction == "max" else search.value + bias)
 
 
 def _optimism(search: Score, sealed: Score | None) -> float | None:

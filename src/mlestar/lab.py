@@ -100,8 +100,7 @@ class Lab:
         if not done:
             return like[0] is self.first
         slots = max(1, bench.rules.jobs // bench.rules.size.branches)
-        unit = max(evaluating.seconds(s, slots) / s.solution.cost for s in done)
-        return bench.fits("fits", unit * cost)
+        return bench.fits("fits", evaluating.expected_seconds(cost, done, slots))
 
     # --- init --------------------------------------------------------------------------------------
 
@@ -150,7 +149,7 @@ class Lab:
 
     def ablate(self, best: Scored) -> Study:
         """A_abl: what is each cell worth?"""
-        slots, once = self.bench.rules.jobs, evaluating.seconds(best, 99)
+        slots, once = self.bench.rules.jobs, best.seconds
         room = self.bench.left()
         most = MOST_VARIANTS
         if room is not None:
@@ -195,11 +194,10 @@ class Lab:
         if challenger.score is not None and start.score is not None and not challenger.dropped:
             difference = challenger.score.value - start.score.value
             gain = difference if challenger.score.direction == "max" else -difference
-        attempt = Attempt(
-            challenger.address, plan.cell, plan, challenger.score, gain, accepted, challenger.seconds, challenger.reason
-        )
-        self.bench.journal.note(challenger.address, f"{plan.text} -> {challenger.score or challenger.reason}")
-        return attempt
+        told = f"{plan.text} -> {challenger.score or challenger.reason}{', accepted' if accepted else ''}"
+        self.bench.journal.note(challenger.address, told)
+        score, seconds = challenger.score, challenger.seconds
+        return Attempt(challenger.address, plan.cell, plan, score, gain, accepted, seconds, challenger.reason)
 
     # --- ensemble and finish -----------------------------------------------------------------------
 

@@ -43,6 +43,8 @@ def show(run: Path) -> Summary:
         cost_usd=queries.cost(run),
         sandbox=facts.get("sandbox", ""),
         best=str(run / "best") if (run / "best").exists() else "",
+        estimate=final.estimate.value if final else None,
+        estimate_stderr=final.estimate.stderr if final else None,
         sealed_seen=facts.get("sealed_seen", 0),
         phases=tuple(facts.get("milestones", {}).items()),
         warnings=tuple(about.get("warnings", ())),

@@ -6,7 +6,7 @@ call from several threads at once: branches and folds run side by side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -20,6 +20,7 @@ from mlestar.roles import Request
 T = TypeVar("T")
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
+Blocks = Mapping[str, Sequence[Rows]]  # by view: blocks of its test rows
 Piece = tuple[str, Rows | None]  # a view, and which of its test rows (None: all)
 Measure = Callable[[str, Array, Rows | None], float]
 
@@ -174,6 +175,10 @@ class Bank(Protocol):
 
     def blob(self, key: str, view: str) -> str:
         """The digest of one member's predictions on one view."""
+        ...
+
+    def bias(self, measure: Measure, blocks: Blocks, seed: int) -> float:
+        """By how much choosing the best of all members flatters its score; in the metric's units, never negative."""
         ...
 
     def select(self, measure: Measure, pieces: Sequence[Piece], most: int, seconds: float | None) -> Selection:

@@ -65,6 +65,7 @@ def summary(found: Summary, run: Path) -> str:
         f"{found.task}: {found.state}",
         f"  metric    {found.metric} ({arrow}), {found.folds or '?'} folds",
         f"  split     {found.split}: {found.split_evidence}",
+        f"  expect    {_score(found.estimate, found.estimate_stderr)}",
         f"  search    {_score(found.search_score, found.search_stderr)}",
         f"  sealed    {_score(found.sealed_score, found.sealed_stderr)}{_seen(found)}",
     ]

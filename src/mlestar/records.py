@@ -304,7 +304,10 @@ class Breadths:
 
 @dataclass(frozen=True)
 class Final:
-    """What a run ends with. `sealed` is None where nothing was sealed; `estimate` says what to expect."""
+    """What a run ends with. `sealed` is None where nothing was sealed.
+
+    `estimate` is what to expect: the sealed score, else the search score less what choosing flattered it.
+    """
 
     name: str
     script: str
@@ -312,6 +315,7 @@ class Final:
     search: Score
     sealed: Score | None
     optimism: float | None
+    estimate: Score
     bag: int = 1
     notes: tuple[str, ...] = ()
 
@@ -378,6 +382,8 @@ class Summary:
     cost_usd: float | None
     sandbox: str
     best: str
+    estimate: float | None = None
+    estimate_stderr: float | None = None
     sealed_seen: int = 0
     phases: tuple[tuple[str, float], ...] = ()
     warnings: tuple[str, ...] = ()

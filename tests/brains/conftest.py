@@ -34,7 +34,7 @@ VALUES = replace(
     TABLE, predicts="value", classes=(), class_shares=(), metric="rmse", direction="min",
     target_minimum=0.5, target_maximum=40.0, target_skew=0.3,
 )  # fmt: skip
-SPECIES = ("NA", "b \"c\"", "d")
+SPECIES = ("NA", 'b "c"', "d")
 
 PROFILES: dict[str, Profile] = {
     "label": TABLE,
@@ -62,8 +62,6 @@ PROFILES: dict[str, Profile] = {
 }  # fmt: skip
 
 
-
-
 @pytest.fixture(scope="session")
 def recipes() -> tuple[Recipe, ...]:
     return Library().recipes()
@@ -75,7 +73,9 @@ def make_data(profile: Profile, folder: Path, seed: int = 0) -> None:
     (folder / "input").mkdir()
     for name, rows in ((profile.train, profile.rows), (profile.test, profile.test_rows)):
         table = pd.DataFrame({column.name: _cells(rng, column, rows) for column in profile.columns})
-        signal = rng.normal(size=rows) + (pd.to_numeric(table["age"], errors="coerce").fillna(0) > 40 if "age" in table else 0)
+        signal = rng.normal(size=rows) + (
+            pd.to_numeric(table["age"], errors="coerce").fillna(0) > 40 if "age" in table else 0
+        )
         if profile.id:
             table["key"] = [f"{name[:2]}{i:04d}_{i % 3:02d}" for i in range(rows)]
         if name == profile.train:
@@ -86,7 +86,9 @@ def make_data(profile: Profile, folder: Path, seed: int = 0) -> None:
             for key in table["key"]:
                 path = folder / "input" / asset.train.format(key=key)
                 path.parent.mkdir(exist_ok=True)
-                path.write_text("# a file\n" + "".join(f"atom {x:.3f} {y:.3f} {z:.3f} Al\n" for x, y, z in rng.normal(size=(4, 3))))
+                path.write_text(
+                    "# a file\n" + "".join(f"atom {x:.3f} {y:.3f} {z:.3f} Al\n" for x, y, z in rng.normal(size=(4, 3)))
+                )
 
 
 def _truth(profile: Profile, signal: pd.Series) -> list[object]:

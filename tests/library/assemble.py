@@ -32,6 +32,10 @@ def execute(folder: Path, script: str) -> None:
     (folder / "script.py").write_text(script)
     done = subprocess.run(
         [sys.executable, "-W", "error", "script.py"],
-        cwd=folder, capture_output=True, text=True, timeout=240, env=dict(os.environ, OMP_NUM_THREADS="1", LOKY_MAX_CPU_COUNT="1"),
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=dict(os.environ, OMP_NUM_THREADS="1"),
+    )
     assert done.returncode == 0, done.stderr[-3000:]

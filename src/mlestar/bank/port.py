@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mlestar.bank import comparison, crossfit, greedy
+import numpy as np
+
+from mlestar.bank import comparison, correction, crossfit, greedy
 from mlestar.bank.predictions import Bank
-from mlestar.ports import Array, Measure, Piece, Selection
+from mlestar.ports import Array, Blocks, Measure, Piece, Selection
 from mlestar.records import Direction, Judged, Score, Scored
 
 SUBMISSION = "submission"
+MOST_CANDIDATES = 25
 
 
 class PredictionBank:
@@ -48,6 +51,20 @@ class PredictionBank:
     def blob(self, key: str, view: str) -> str:
         """The digest of a member's predictions on a view."""
         return self._bank.blob(key, view)
+
+    def bias(self, measure: Measure, blocks: Blocks, seed: int) -> float:
+        """The bootstrap bias correction (see `correction`), over the 25 best members; positive = flattery."""
+        views = list(blocks)
+        rows = {view: sum(len(block) for block in blocks[view]) for view in views}
+        found = []
+        for member in self._bank.members(views):
+            arrays = {view: self._bank.array(member.key, view) for view in views}
+            value = np.average([measure(v, a, None) for v, a in arrays.items()], weights=[rows[v] for v in views])
+            found.append((float(value), member.key, arrays))
+        found.sort(key=lambda one: (one[0], one[1]), reverse=self._direction == "max")
+        candidates = {key: arrays for _, key, arrays in found[:MOST_CANDIDATES]}
+        honest, _ = correction.bias_corrected(candidates, measure, blocks, self._direction, seed)
+        return max(0.0, comparison.optimism(found[0][0], honest, self._direction))
 
     def select(self, measure: Measure, pieces: Sequence[Piece], most: int, seconds: float | None) -> Selection:
         """Greedy selection over all members that have predicted every piece (see `greedy`, `crossfit`).

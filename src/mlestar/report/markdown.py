@@ -27,14 +27,13 @@ def _headline(found: Summary) -> str:
     if found.search_score is None:
         return f"The run is {found.state}; there is no final score yet."
     better = "higher" if found.direction == "max" else "lower"
-    text = f"Expect **{found.metric} {_score(found.sealed_score, found.sealed_stderr)}** ({better} is better)"
+    expect = f"Expect **{found.metric} {_score(found.estimate, found.estimate_stderr)}** ({better} is better):"
+    search = _score(found.search_score, found.search_stderr)
     if found.sealed_score is None:
-        return (
-            f"Search score **{found.metric} {_score(found.search_score, found.search_stderr)}** ({better} is better)."
-        )
+        return f"{expect} the search score, {search}, less what choosing the best of many flattered it."
     return (
-        f"{text}: the score of the final script on rows that no decision had seen. The search itself came to "
-        f"{_score(found.search_score, found.search_stderr)}, an optimism of {found.optimism or 0.0:+.5f}."
+        f"{expect} the score of the final script on rows that no decision had seen. The search itself came to "
+        f"{search}, an optimism of {found.optimism or 0.0:+.5f}."
     )
 
 

@@ -32,7 +32,7 @@ def _neutral(shelf: Shelf, book: Notebook, cell: Cell) -> str:
     recipe = shelf.origin(name, source)
     form = dict(recipe.neutral).get(name, "") if recipe is not None else ""
     if spots.feature_function(cell.name, source) and name != "features":
-        if len([c for c in book.cells if spots.label(c.name) == spots.label(cell.name) and _feature(c)]) < 2:
+        if len({spots.base(c.name) for c in book.cells if _feature(c)}) < 2:
             return ""  # a model cannot learn from no columns at all
         form = empty(name)
     if not form or form == source or not scripts.defined(form) >= _needed_outside(book, cell, source):
@@ -49,8 +49,8 @@ def _feature(cell: Cell) -> bool:
 
 def _needed_outside(book: Notebook, cell: Cell, source: str) -> set[str]:
     """The names of a cell that other cells of its part read."""
-    others = [c for c in book.cells if c.name != cell.name]
-    return {name for name in scripts.defined(source) if any(name in scripts.used(spots.plain(c)) for c in others)}
+    others = [text for name, text in spots.part(book, cell.name).items() if name != spots.base(cell.name)]
+    return {name for name in scripts.defined(source) if any(name in scripts.used(text) for text in others)}
 
 
 def empty(cell: str) -> str:

@@ -1,0 +1,105 @@
+"""Write docs/settings.md and docs/cli.md from the code; with `--check`, only say whether they are current.
+
+python scripts/docs.py [--check]
+"""
+
+import sys
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from mlestar.cli import app
+from mlestar.config import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+MADE = "<!-- Made by scripts/docs.py from the code; do not edit. -->"
+MACHINE = {"jobs": "number of cores", "interpreter": "the Python that runs mle-star"}
+BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+CODES = """Exit codes: 0 done; 1 ended without a valid solution; 2 wrong use or a broken task, with one message; 3 a budget
+ended it before any valid solution; 130 interrupted, and `resume` goes on."""
+SOURCES = """Three sources, the first that speaks wins: the command line (`--budget 15m`, or `--set refine.outer=2` for any
+setting), the environment (`MLESTAR_BUDGET=15m`, `MLESTAR_REFINE__OUTER=2`), and `mlestar.toml` in the working directory:
+
+```toml
+budget = "15m"
+[refine]
+outer = 2
+```
+
+A name that does not exist is refused. Time spans are seconds, or texts such as `90s`, `15m`, `1h30m`."""
+
+
+def settings() -> str:
+    """docs/settings.md: every field of `config.Settings`."""
+    rows = [line for name, field in Settings.model_fields.items() for line in _rows(name, field)]
+    table = ["| setting | default | bounds | meaning |", "|---|---|---|---|", *rows]
+    return "\n\n".join(["# Settings", MADE, SOURCES, "\n".join(table)]) + "\n"
+
+
+def _rows(name: str, field: FieldInfo) -> list[str]:
+    kind = field.annotation
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [row for inner, part in kind.model_fields.items() for row in _rows(f"{name}.{inner}", part)]
+    bounds = ", ".join(f"{sign} {getattr(m, word):g}" for m in _constraints(field) for word, sign in BOUNDS.items()
+                       if getattr(m, word, None) is not None)  # fmt: skip
+    default = MACHINE.get(name) or _default(field.default)
+    return [f"| `{name}` | {default} | {bounds} | {field.description} |"]
+
+
+def _constraints(field: FieldInfo) -> list[Any]:
+    """The bounds of a field; of an optional one they may stand at the part of the union."""
+    parts = get_args(field.annotation) if get_origin(field.annotation) in (Union, UnionType) else ()
+    return [*field.metadata, *(m for part in parts for m in getattr(part, "__metadata__", ()))]
+
+
+def _default(value: object) -> str:
+    if value is None or value == "":
+        return "none"
+    return f"`{str(value).lower() if isinstance(value, bool) else value if isinstance(value, str) else f'{value:g}'}`"
+
+
+def commands() -> str:
+    """docs/cli.md: every command with its arguments and options."""
+    group: Any = typer.main.get_command(app)
+    parts = [_command(name, command) for name, command in group.commands.items()]
+    return "\n\n".join(["# Command line", MADE, CODES, *parts]) + "\n"
+
+
+def _command(name: str, command: Any) -> str:
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    shown = " ".join([name, *(p.name.upper() if p.required else f"[{p.name.upper()}]" for p in arguments)])
+    options = [p.name for p in command.params if p.required and p not in arguments]
+    rows = [
+        f"- `{_spelled(p)}`: {p.help}{' (required)' if p.name in options else ''}" for p in command.params if p.help
+    ]
+    about = " ".join((command.help or "").split())
+    return "\n\n".join([f"## `mle-star {shown}`", about, *(["\n".join(rows)] if rows else [])])
+
+
+def _spelled(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return str(parameter.name.upper())
+    return " ".join(parameter.opts) + ("" if parameter.is_flag else " …")
+
+
+def main(check: bool) -> int:
+    """Write the pages, or name those that are old; the exit code."""
+    old = []
+    for name, text in {"settings": settings(), "cli": commands()}.items():
+        page = ROOT / "docs" / f"{name}.md"
+        if page.exists() and page.read_text(encoding="utf-8") == text:
+            continue
+        old.append(page.relative_to(ROOT))
+        if not check:
+            page.write_text(text, encoding="utf-8")
+    if old:
+        print(f"{'old, run `python scripts/docs.py`' if check else 'written'}: {', '.join(map(str, old))}")
+    return int(check and bool(old))
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))
