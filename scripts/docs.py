@@ -19,10 +19,11 @@ ROOT = Path(__file__).resolve().parents[1]
 MADE = "<!-- Made by scripts/docs.py from the code; do not edit. -->"
 MACHINE = {"jobs": "number of cores", "interpreter": "the Python that runs mle-star"}
 BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-CODES = """Exit codes: 0 done; 1 ended without a valid solution; 2 wrong use or a broken task, with one message; 3 a budget
-ended it before any valid solution; 130 interrupted, and `resume` goes on."""
-SOURCES = """Three sources, the first that speaks wins: the command line (`--budget 15m`, or `--set refine.outer=2` for any
-setting), the environment (`MLESTAR_BUDGET=15m`, `MLESTAR_REFINE__OUTER=2`), and `mlestar.toml` in the working directory:
+CODES = """Exit codes: 0 done; 1 ended without a valid solution; 2 wrong use or a broken task, with one message; 3 a
+budget ended it before any valid solution; 130 interrupted, and `resume` goes on."""
+SOURCES = """Three sources, the first that speaks wins: the command line (`--budget 15m`, or `--set refine.outer=2` for
+any setting), the environment (`MLESTAR_BUDGET=15m`, `MLESTAR_REFINE__OUTER=2`), and `mlestar.toml` in the working
+directory:
 
 ```toml
 budget = "15m"

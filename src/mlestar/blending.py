@@ -104,12 +104,16 @@ def _judge(bench: Workbench, cut: list[Piece], predictions: Sequence[Array]) -> 
 
 def choose(bench: Workbench, leaders: Sequence[Scored], blends: Sequence[Blend]) -> Blend:
     """The best of the leaders and the rounds; a blend must beat what is simpler by more than noise."""
-    simple = [single(leader) for leader in leaders if leader.score is not None and not leader.dropped]
-    if not simple:
+    scored = [leader for leader in leaders if leader.score is not None and not leader.dropped]
+    if not scored:
         raise NoSolution("no script of this run produced a valid submission", budget=bench.rules.budget is not None)
+    limit = bench.decide("affordable", float, lambda: affordable_seconds(bench) or 1e9)
+    simple = [single(leader) for leader in scored if leader.seconds <= limit] or [single(scored[-1])]
     best = simple[0]
     for rival in [*simple[1:], *blends]:
-        if bench.bank.better(rival.results, best.results) >= bench.rules.accept:
+        # The greedy blend may be a single member: it has no reason to be worse, so it need only not be.
+        enough = 0.5 if rival.source == "greedy" else bench.rules.accept
+        if bench.bank.better(rival.results, best.results) >= enough:
             best = rival
     return replace(best, score=honest(bench, [*simple, *blends], best))
 

@@ -7,7 +7,7 @@ step at a readable address. Evaluation, study, blending and finish have a chapte
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -82,7 +82,7 @@ class Lab:
         bench = self.bench
         return bench.bank.better(evaluating.folds(challenger), evaluating.folds(incumbent)) >= bench.rules.accept
 
-    def rank(self, found: Sequence[Scored]) -> list[Scored]:
+    def rank(self, found: Iterable[Scored]) -> list[Scored]:
         """Best first; what failed or was dropped comes last. The cheaper one first on equal scores."""
         sign = -1.0 if self.bench.task.profile.direction == "max" else 1.0
 
@@ -218,7 +218,7 @@ class Lab:
 
     def choose(self, leaders: Sequence[Scored], blends: Sequence[Blend]) -> Blend:
         """The best of the leaders and the rounds."""
-        best = blending.choose(self.bench, leaders, blends)
+        best = blending.choose(self.bench, self.rank({s.address: s for s in [*leaders, self.first]}.values()), blends)
         self.bench.house.milestone("refine", leaders[0].score)
         self.bench.house.milestone("ensemble", best.score)
         return best

@@ -256,7 +256,7 @@ def try_script(task: Path, script: Path, settings: Settings, watch: Watch, scrat
         executor = LocalExecutor(settings.interpreter, settings.jobs)
         stopping.executor = executor
         bench = Workbench(
-            prepared, make_brain("scripted", (), frozenset()), Library(), executor, store,
+            prepared, make_brain("playbook", (), frozenset()), Library(), executor, store,
             PredictionBank(prepared.profile.direction, store.load), RunClock(store),
             House(store, prepared, watch, stopping), rules, store.run, Board(),
         )  # fmt: skip

@@ -226,11 +226,12 @@ class Workbench:
         return self.decide(name, bool, lambda: seconds <= (self.left() or 0.0))
 
     def limits(self) -> Limits:
-        """The limits of one job here: a job never outlives its phase by much."""
-        left = self.left()
-        if left is None:
+        """The limits of one job here: a job never outlives its phase by much, the finish by no more than a tenth."""
+        left, budget = self.left(), self.rules.budget
+        if left is None or budget is None:
             return self.rules.limits
-        return replace(self.rules.limits, seconds=min(self.rules.limits.seconds, max(left, 20.0)))
+        grace = max(20.0, 0.1 * budget) if self.phase == "finalise" else 20.0
+        return replace(self.rules.limits, seconds=min(self.rules.limits.seconds, max(left, grace)))
 
     # --- company --------------------------------------------------------------------------------
 

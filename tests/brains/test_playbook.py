@@ -128,9 +128,9 @@ def test_branches_begin_alike_and_go_different_ways(recipes: tuple[Recipe, ...])
     assert not set(one[1:3]) & set(two[1:3])
 
 
-@EVERY
-def test_plans_are_new_until_none_is_left(profile: Profile, recipes: tuple[Recipe, ...]) -> None:
-    brain = Playbook(recipes, PLAIN)
+@pytest.mark.parametrize("kind", ["label", "probabilities", "two values"])
+def test_plans_are_new_until_none_is_left(kind: str, recipes: tuple[Recipe, ...]) -> None:
+    brain, profile = Playbook(recipes, PLAIN), PROFILES[kind]
     script, ledger, seen = first_script(brain, profile, 1), list[Attempt](), set[tuple[str, str]]()
     for k in range(60):
         target = brain.play(roles.ChooseTarget(profile, seed=k, script=script, ledger=tuple(ledger)))

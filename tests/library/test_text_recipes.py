@@ -36,7 +36,7 @@ def texts(rows: int, seed: int) -> pd.DataFrame:
         "id": [f"r{i}" for i in range(rows)], "title": [words[0].title() for words in drawn],
         "body": [" ".join(words) + rng.choice([".", "!", ", no?"]) for words in drawn],
         "parts": drawn, "label": [CLASSES[k] for k in label],
-        "amount": [len(words) + 5.0 * k for words, k in zip(drawn, label, strict=True)],
+        "amount": [len(words) / 8 + 5.0 * k for words, k in zip(drawn, label, strict=True)],
     })  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def test_every_script_can_be_composed_and_reads_well(recipe: Recipe) -> None:
     script = script_of([recipe], False, "table-values" if recipe.form == "values" else "table-probabilities")
     assert scripts.problems(script) == []
     for cell, source in recipe.cells:
-        assert max(map(len, source.splitlines())) <= 130, cell
+        assert max(map(len, source.splitlines())) <= 120, cell
         assert source.count("def ") == source.count('"""') // 2, f"{cell}: a line of docstring per function"
 
 

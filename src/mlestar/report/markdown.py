@@ -53,7 +53,7 @@ def _final(final: Final) -> str:
 
 def _trust(found: Summary) -> str:
     facts = [
-        f"{found.jobs} executions and {found.brain_calls} answers of the brain `{found.brain}` in {found.seconds:.0f} s",
+        f"{found.jobs} executions, {found.brain_calls} answers of the brain `{found.brain}`, {found.seconds:.0f} s",
         f"generated scripts ran behind the wall: {found.sandbox}",
         f"the sealed rows were looked at {found.sealed_seen} times in all",
         *(f"warning: {warning}" for warning in found.warnings),

@@ -159,5 +159,5 @@ def _post(shelf: Shelf) -> Recipe | None:
 
 def _title(profile: Profile, model: str) -> str:
     goal = ", ".join(profile.target[:3]) + (", …" if len(profile.target) > 3 else "")
-    text = f"{profile.name}: predict {goal} with {model}, for {profile.metric}."
+    text = f"Predict {goal} with {model}, judged by {profile.metric}."
     return text.replace("\\", "/").replace('"', "'")

@@ -49,6 +49,16 @@ def family(recipe: Recipe) -> str:
     return kind + recipe.name.removeprefix("text-").partition("-")[0]
 
 
+def suits(recipe: Recipe, metric: str) -> int:
+    """1 where a recipe is written for the metric, -1 where its loss or weights serve another kind, else 0."""
+    words = set(metric.split("_"))
+    if "mae" in recipe.tags:
+        return 1 if words & {"mae", "mape", "smape", "mase"} else -1
+    if "balanced" in recipe.tags:
+        return 1 if words & {"balanced", "macro", "f1"} else -1
+    return int(metric.replace("_", " ") in " ".join((recipe.why.lower(), *recipe.tags)))
+
+
 def quick(recipe: Recipe) -> bool:
     """Whether a model is the library's cheap first one, not a member of a family."""
     return "quick" in recipe.name.split("-")
@@ -63,7 +73,7 @@ def strength(name: str, profile: Profile) -> float:
     else:
         size = "small" if profile.rows < _SMALL else "medium" if profile.rows < _LARGE else "large"
         order = _TABLE[size]
-        weight = 1.0 - 0.6 * _about_text(profile)
+        weight = 1.0 - 0.85 * _about_text(profile)
     place = order.index(plain) if plain in order else len(order)
     return weight * (1.0 - place / (len(order) + 2))
 

@@ -40,7 +40,8 @@ def _neutral(shelf: Shelf, book: Notebook, cell: Cell) -> str:
     form = spots.suited(book, cell.name, form)
     unknown = spots.unknown_names(scripts.replace(book.text(), {cell.name: form}))
     lines = imports([setup_of(recipe)], unknown) if recipe is not None else []
-    return "\n\n\n".join([*lines, form])
+    whole = "\n\n\n".join([*lines, form])
+    return "" if spots.unknown_names(scripts.replace(book.text(), {cell.name: whole})) else whole
 
 
 def _feature(cell: Cell) -> bool:

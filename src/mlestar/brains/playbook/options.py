@@ -11,7 +11,7 @@ import numpy as np
 from mlestar import scripts
 from mlestar.brains.playbook import spots
 from mlestar.brains.playbook.assemble import changed
-from mlestar.brains.playbook.families import family, strength
+from mlestar.brains.playbook.families import family, strength, suits
 from mlestar.brains.playbook.shelf import BASIC, Shelf
 from mlestar.records import Attempt, Plan, Recipe
 from mlestar.scripts import Notebook
@@ -147,8 +147,9 @@ def _fits(shelf: Shelf, here: dict[str, str], recipe: Recipe) -> bool:
 
 
 def _text(recipe: Recipe, new: bool) -> str:
-    why = recipe.why.partition(". ")[0].partition(": ")[0].rstrip(".")
-    return f"{'add' if new else 'try'} {recipe.name}: {why[:160]}"
+    """What the recipe is, in the last sentence of its prose: variants of a family differ there."""
+    why = recipe.why.rstrip(".").rpartition(". ")[2]
+    return f"{'add' if new else 'try'} {recipe.name}: {why[:200]}"
 
 
 def _value(shelf: Shelf, recipe: Recipe, here: dict[str, str], findings: Sequence[str]) -> float:
@@ -156,7 +157,12 @@ def _value(shelf: Shelf, recipe: Recipe, here: dict[str, str], findings: Sequenc
     if recipe.cell == "model":
         present = shelf.origin("model", here.get("model", ""))
         same = present is not None and family(present) == family(recipe)
-        return 0.3 + 0.3 * strength(family(recipe), shelf.profile) + (0.2 if same else 0.0)
+        return (
+            0.3
+            + 0.3 * strength(family(recipe), shelf.profile)
+            + (0.2 if same else 0.0)
+            + 0.2 * suits(recipe, shelf.profile.metric)
+        )
     if recipe.cell in ("target", "post", "predict", "features"):
         return 0.4
     hinted = sum(recipe.cell in HINTS.get(line.split(" ")[0], ()) for line in findings[:12])

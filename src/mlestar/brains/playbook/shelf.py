@@ -8,7 +8,7 @@ from functools import cached_property
 
 from mlestar import scripts
 from mlestar.brains.playbook.conditions import has, holds
-from mlestar.brains.playbook.families import family, quick
+from mlestar.brains.playbook.families import family, quick, suits
 from mlestar.errors import SettingsError
 from mlestar.records import Profile, Recipe
 
@@ -107,9 +107,10 @@ class Shelf:
         return found
 
     def families(self) -> dict[str, list[Recipe]]:
-        """The usable models by family, the plainest of each first; `quick` is a choice of its own."""
+        """The usable models by family: those for the metric, then the plainest; `quick` is a choice of its own."""
+        metric = self.profile.metric
         found: dict[str, list[Recipe]] = {}
-        for recipe in sorted(self.models, key=lambda r: (r.name.count("-"), r.cost, r.name)):
+        for recipe in sorted(self.models, key=lambda r: (-suits(r, metric), r.name.count("-"), r.cost, r.name)):
             if not quick(recipe):
                 found.setdefault(family(recipe), []).append(recipe)
         return found

@@ -119,4 +119,3 @@ def _without_columns(shelf: Shelf, script: str, suspects: set[str]) -> str | Non
     cells = {c.name: spots.plain(c) for c in book.cells if emptied & scripts.used(c.source) and c.name != "setup"}
     neutral = {k: empty(k) for k, source in cells.items() if spots.feature_function(k, source)}
     return with_cells(shelf.profile, scripts.replace(script, {"setup": setup}), neutral)
-

@@ -1,0 +1,136 @@
+"""What the harness itself costs, in a run and in a job: benchmarks/overhead.md.
+
+    python benchmarks/overhead.py [--run RUN]... [--budget 2m] [--repeats 10] [--scratch FOLDER]
+
+Without --run: a run of the demo task, with one job at a time. benchmarks/overhead.json is the source of the table.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import common
+
+from mlestar.config import Settings
+from mlestar.executors.local import LocalExecutor, environment
+from mlestar.journal import queries
+from mlestar.journal.queries import StepRow
+from mlestar.records import Job, Limits
+
+SCRIPTS = {
+    "trivial": "import shutil\nshutil.copy('input/sample_submission.csv', 'submission.csv')\n",
+    "pandas": "import pandas as pd\ntest = pd.read_csv('input/test.csv')\n"
+    "sample = pd.read_csv('input/sample_submission.csv')\n"
+    "sample.assign(rows=len(test)).drop(columns='rows').to_csv('submission.csv', index=False)\n",
+}
+ABOUT = """**In a run.** *scripts*: seconds that jobs ran, added up. *own* is the wall time that neither a script nor
+the brain used: cutting, building views, judging, choosing members, journal, starting Python. It is exact with one job
+at a time; with several the scripts overlap, so there it is the wall time in which no step of a script or the brain
+was open, which leaves out the judging (part of a script's step). **In a job.** Medians: the same script as a bare
+process with the same environment, and through the local executor, in turn."""
+
+
+def of_run(run: Path) -> common.Row:
+    """The harness's own share of a finished run, from its journal."""
+    steps = [s for s in queries.steps(run) if s.state == "ok" and s.verb in ("execute", "brain")]
+    jobs = int(queries.facts(run)["settings"]["jobs"])
+    wall, brain = queries.spent(run), sum(s.seconds or 0.0 for s in steps if s.verb == "brain")
+    ran = sum(job_seconds(s) for s in steps if s.verb == "execute")
+    own = wall - ran - brain if jobs == 1 else wall - covered([(s.started, s.finished or s.started) for s in steps])
+    count = sum(s.verb == "execute" for s in steps)
+    return {"key": f"run {run.name}", "what": run.name, "slots": jobs, "wall": wall, "scripts": ran, "brain": brain,
+            "own": own, "share": own / wall if wall else None, "jobs": count} | origin()  # fmt: skip
+
+
+def job_seconds(step: StepRow) -> float:
+    """How long the script of an execute step ran: no time when the step took over another's answer."""
+    answer = json.loads(step.result or "{}")  # an outcome, or a judged execution that holds one
+    return min(float(answer.get("outcome", answer)["seconds"]), step.seconds or 0.0)
+
+
+def covered(intervals: list[tuple[float, float]]) -> float:
+    """The length of the union of intervals."""
+    total, reached = 0.0, float("-inf")
+    for start, end in sorted(intervals):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
+
+
+def of_job(name: str, script: str, view: Path, folder: Path, repeats: int) -> common.Row:
+    """Seconds of one script, bare and through the executor, in turn; medians."""
+    executor, given = LocalExecutor(sys.executable, 1), Settings().limits
+    limits = Limits(given.seconds, given.memory_mb, given.processes, given.disk_mb, given.output_kb)
+    seconds: dict[str, list[float]] = {"bare": [], "executor": []}
+    for _ in range(repeats + 1):  # the first of each only warms the disk's cache
+        seconds["bare"].append(bare(script, view, folder / "bare"))
+        begun = time.perf_counter()
+        outcome = executor.run(Job(name, script, str(view), str(folder / "job"), limits))
+        seconds["executor"].append(time.perf_counter() - begun)
+        if not outcome.ok:
+            sys.exit(f"the {name} script failed: {outcome.error}")
+    medians = {kind: statistics.median(values[1:]) for kind, values in seconds.items()}
+    added = medians["executor"] - medians["bare"]
+    return {"key": f"job {name}", "what": name, **medians, "added": added, "repeats": repeats} | origin()
+
+
+def bare(script: str, view: Path, folder: Path) -> float:
+    """Seconds of the script as a plain child process."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "input").symlink_to(view, target_is_directory=True)
+    (folder / "solution.py").write_text(script)
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "solution.py"], cwd=folder, check=True, env=environment(sys.executable, folder, 1))
+    return time.perf_counter() - begun
+
+
+def origin() -> common.Row:
+    """When and where."""
+    return {"date": str(date.today()), "machine": common.machine()}
+
+
+def render(rows: list[common.Row]) -> str:
+    """The page."""
+    runs, jobs = ([r for r in rows if r["key"].startswith(kind)] for kind in ("run ", "job "))
+    keys = ("what", "slots", "jobs", "wall", "scripts", "brain", "own")
+    shares = [[*(r[key] for key in keys), f"{r['share']:.1%}", r["date"]] for r in runs]
+    titles = ["run", "slots", "jobs", "wall s", "scripts s", "brain s", "own s", "own share", "date"]
+    cost = [[r["what"], r["bare"], r["executor"], r["added"], r["repeats"], r["date"]] for r in jobs]
+    parts = ["# Overhead", "Made by `benchmarks/overhead.py`; every number was measured by it.", ABOUT]
+    parts += ["## In a run", common.table(titles, shares), "## In a job"]
+    parts += [common.table(["script", "bare s", "executor s", "added s", "repeats", "date"], cost)]
+    return "\n\n".join([*parts, "\n".join(sorted({r["machine"] for r in rows}))]) + "\n"
+
+
+def main() -> None:
+    """Measure and write the page."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--run", action="append", type=Path, help="a finished run; repeat for several")
+    parser.add_argument("--budget", default="2m", help="of the demo's run")
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--scratch", type=Path, default=common.scratch("overhead"), help="where the run goes")
+    parser.add_argument(
+        "--table", type=Path, default=common.HERE / "overhead.json", help="the JSON source of the table"
+    )
+    parser.add_argument("--render", action="store_true", help="only write the table again")
+    options = parser.parse_args()
+    if options.render:
+        return common.write(options.table, [], "key", render)
+    view = (options.scratch / "task").resolve()
+    subprocess.run([sys.executable, common.ROOT / "demo" / "make_task.py", view], check=True)
+    rows = [of_job(name, script, view, options.scratch, options.repeats) for name, script in SCRIPTS.items()]
+    finished = options.run or [
+        common.run(view, options.scratch / "demo", "--budget", options.budget, "--jobs", "1").folder
+    ]
+    common.write(options.table, [*rows, *map(of_run, finished)], "key", render)
+
+
+if __name__ == "__main__":
+    main()

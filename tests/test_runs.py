@@ -1,0 +1,238 @@
+"""The main job from the command line: a whole run, and everything that may interrupt it."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mlestar import overview, scripts
+from mlestar.journal import queries
+
+from .conftest import SMALL
+
+
+def counting_python(folder: Path) -> tuple[Path, Path]:
+    """An interpreter that notes every launch in a file that no journal knows."""
+    log, wrapper = folder / "launches", folder / "python"
+    wrapper.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec {sys.executable} "$@"\n')
+    wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
+    return wrapper, log
+
+
+def launches(log: Path) -> int:
+    """Jobs launched, the probe of the installed modules left out."""
+    return sum("solution.py" in line for line in log.read_text().splitlines()) if log.exists() else 0
+
+
+@pytest.fixture(scope="module")
+def unbroken(task, tool, tmp_path_factory):
+    """One whole small run, and how many jobs it launched."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    wrapper, log = counting_python(folder)
+    run = folder / "run"
+    command = [str(tool), "run", str(task), "--out", str(run), *SMALL, "--set", f"interpreter={wrapper}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr
+    return run, launches(log)
+
+
+def test_a_run_ends_with_a_valid_submission_and_an_honest_estimate(unbroken, task):
+    run, _ = unbroken
+    summary = overview.show(run)
+    assert summary.state == "done"
+    assert summary.metric == "accuracy"
+    assert summary.search_score is not None
+    assert 0.6 < summary.search_score <= 1
+    assert summary.search_stderr is not None
+    assert summary.estimate is not None
+    assert summary.estimate <= summary.search_score
+    with (run / "best" / "submission.csv").open() as file, (task / "sample_submission.csv").open() as sample:
+        rows, wanted = list(csv.DictReader(file)), list(csv.DictReader(sample))
+    assert [row["id"] for row in rows] == [row["id"] for row in wanted]
+    assert {row["buys"] for row in rows} == {"yes", "no"}
+
+
+def test_the_solution_runs_by_itself_and_writes_the_same(unbroken, task, tmp_path):
+    run, _ = unbroken
+    shutil.copytree(task, tmp_path / "input")
+    shutil.copy(run / "best" / "solution.py", tmp_path)
+    subprocess.run([sys.executable, "solution.py"], cwd=tmp_path, check=True, timeout=120)
+    with (tmp_path / "submission.csv").open() as ours, (run / "best" / "submission.csv").open() as theirs:
+        assert list(csv.DictReader(ours)) == list(csv.DictReader(theirs))
+
+
+def test_the_solution_is_composable_and_names_no_path(unbroken):
+    text = (unbroken[0] / "best" / "solution.py").read_text()
+    assert scripts.problems(text) == []
+    assert str(unbroken[0]) not in text
+
+
+def test_replaying_a_finished_run_launches_nothing(unbroken, mle_star):
+    run, count = unbroken
+    log = run.parent / "launches"
+    before, score = launches(log), overview.show(run).search_score
+    done = mle_star("resume", run)
+    assert done.returncode == 0, done.stderr
+    assert launches(log) == before == count
+    assert overview.show(run).search_score == score
+    assert overview.show(run).sealed_seen <= 1
+
+
+def test_every_execution_is_one_step(unbroken):
+    run, count = unbroken
+    rows = [row for row in queries.steps(run) if row.verb == "execute"]
+    assert len(rows) >= count, "a script that was run on a view before is not launched again"
+    assert all(row.state == "ok" for row in rows)
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_reaches_the_same_answer(unbroken, task, tool, tmp_path):
+    whole, count = unbroken
+    wrapper, log = counting_python(tmp_path)
+    run = tmp_path / "run"
+    command = [str(tool), "run", str(task), "--out", str(run), *SMALL, "--set", f"interpreter={wrapper}"]
+    kills = 0
+    for pause in (2.5, 4, 5, 6, 5, 4):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(pause)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+        if (run / "journal.db").exists():
+            command = [str(tool), "resume", str(run)]
+    subprocess.run(command, check=True, capture_output=True, timeout=280)
+    assert kills >= 2
+    a, b = overview.show(whole), overview.show(run)
+    assert (a.search_score, a.sealed_score, a.phases) == (b.search_score, b.sealed_score, b.phases)
+    assert (whole / "best" / "solution.py").read_text() == (run / "best" / "solution.py").read_text()
+    jobs_at_once = 2
+    assert launches(log) <= count + kills * jobs_at_once, "only jobs in flight may be launched again"
+
+
+def test_ctrl_c_leaves_a_resumable_run_and_says_how(task, tool, tmp_path):
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        [str(tool), "run", str(task), "--out", str(run), *SMALL],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: (run / "journal.db").exists() and len(queries.steps(run)) > 2)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert f"mle-star resume {run}" in said
+    assert overview.show(run).state == "interrupted"
+
+
+def test_a_second_driver_is_refused_and_stop_is_heard(task, tool, tmp_path, mle_star):
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        [str(tool), "run", str(task), "--out", str(run), *SMALL],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: (run / "journal.db").exists() and len(queries.steps(run)) > 2)
+    second = mle_star("resume", run)
+    assert second.returncode == 2
+    assert "Traceback" not in second.stderr
+    assert str(process.pid) in second.stderr
+    assert mle_star("stop", run).returncode == 0
+    process.communicate(timeout=120)
+    assert process.returncode == 130
+
+
+def test_a_fork_keeps_what_came_before_and_redoes_the_rest(unbroken, mle_star, tmp_path):
+    run, count = unbroken
+    log = run.parent / "launches"
+    before = launches(log)
+    done = mle_star("fork", run, "--from", "finalise", "--out", tmp_path / "fork")
+    assert done.returncode == 0, done.stderr
+    assert 0 < launches(log) - before < count
+    assert overview.show(tmp_path / "fork").search_score == overview.show(run).search_score
+
+
+def test_resuming_with_other_settings_is_refused_by_address(unbroken, mle_star, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(unbroken[0], copy)
+    done = mle_star("resume", copy, "--set", "seed=7")
+    assert done.returncode == 2
+    assert "--from" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_try_scores_any_script(task, mle_star, tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "import pandas as pd\n"
+        "train = pd.read_csv('input/train.csv')\n"
+        "test = pd.read_csv('input/test.csv')\n"
+        "test['buys'] = train.buys.mode()[0]\n"
+        "test[['id', 'buys']].to_csv('submission.csv', index=False)\n"
+    )
+    done = mle_star("try", task, script, "--json")
+    assert done.returncode == 0, done.stderr
+    score = json.loads(done.stdout)["scored"]["score"]
+    assert 0.4 < score["value"] < 0.7
+    assert score["stderr"] > 0
+    assert len(score["values"]) == 5
+
+
+def test_try_says_why_a_script_has_no_score(task, mle_star, tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text("raise RuntimeError('no idea')\n")
+    done = mle_star("try", task, script)
+    assert done.returncode == 1
+    assert "RuntimeError: no idea" in done.stdout
+
+
+def test_a_budget_too_small_for_anything_exits_with_3_or_hands_over_something(task, mle_star, tmp_path):
+    done = mle_star("run", task, "--out", tmp_path / "run", "--budget", "1s")
+    assert done.returncode in (0, 3), done.stderr
+    assert (done.returncode == 0) == (tmp_path / "run" / "best" / "submission.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "refine.outter=3"], "refine.outter"),
+        (["--set", "nonsense"], "name=value"),
+        (["--budget", "soon"], "soon"),
+        (["--brain", "oracle"], "oracle"),
+        (["--jobs", "0"], "jobs"),
+        (["--set", "interpreter=/no/python"], "/no/python"),
+        (["--set", "library=/no/recipes"], "/no/recipes"),
+    ],
+)
+def test_wrong_settings_are_named_and_leave_nothing(task, mle_star, tmp_path, arguments, said):
+    done = mle_star("run", task, "--out", tmp_path / "run", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def wait_for(ready, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.1)
+
+
+def test_the_environment_of_the_driver_stays_outside(task, mle_star, tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text("import os\nprint(sorted(os.environ))\nraise SystemExit(os.environ.get('SECRET_TOKEN'))\n")
+    done = mle_star("try", task, script, SECRET_TOKEN="hunter2")
+    assert "hunter2" not in done.stdout + done.stderr
+    assert os.environ.get("SECRET_TOKEN") is None
