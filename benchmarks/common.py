@@ -65,8 +65,9 @@ def run(task: Path, out: Path, *options: str) -> Ran:
             if first is None and (out / "best" / "submission.csv").exists():
                 first = time.monotonic() - begun
             time.sleep(0.2)
-    if not out.exists() or process.returncode not in ENDINGS:
-        sys.exit(f"mle-star run {task} ended with {process.returncode}:\n{output.read_text()}")
+    said = output.read_text()
+    if not out.exists() or process.returncode not in ENDINGS or "Traceback (most recent call last)" in said:
+        sys.exit(f"mle-star run {task} did not come to an end, {process.returncode}:\n{said}")
     return Ran(out, process.returncode, time.monotonic() - begun, first)
 
 

@@ -29,6 +29,7 @@ from mlestar.errors import Interrupted, NoSolution, RunError, SettingsError, Tas
 from mlestar.executors.local import LocalExecutor
 from mlestar.executors.probe import machine, probe
 from mlestar.journal import fork as copy_journal
+from mlestar.journal import queries
 from mlestar.journal.clock import RunClock
 from mlestar.journal.store import Store, ask_stop
 from mlestar.lab import Lab
@@ -92,21 +93,19 @@ def _new_folder(task: Path) -> Path:
 
 @contextmanager
 def _made(run: Path, facts: dict[str, Any]) -> Iterator[Store]:
-    """A new run folder; taken away again if the task turns out to be unusable."""
+    """A new run folder; taken away again if a setting or the task turns out wrong before anything was recorded."""
     fresh = not run.exists()
     if run.exists() and any(run.iterdir()):
         raise RunError(f"{run}: the folder is not empty; `mle-star resume {run}` continues a run, --out names another")
-    store = Store.create(run, facts)
     try:
-        yield store
-    except TaskError:
-        store.close()
-        shutil.rmtree(run)
-        if not fresh:
-            run.mkdir()
+        with Store.create(run, facts) as store:
+            yield store
+    except (TaskError, SettingsError):
+        if not queries.steps(run):
+            shutil.rmtree(run)
+            if not fresh:
+                run.mkdir()
         raise
-    finally:
-        store.close()
 
 
 def _drive(store: Store, task: Prepared, settings: Settings, watch: Watch) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlestar import composing, roles, scripts
+from mlestar import composing, leveltwo, roles, scripts
 from mlestar.brains.playbook import Playbook, spots
 from mlestar.brains.playbook.assemble import assemble
 from mlestar.brains.playbook.shelf import Shelf
@@ -240,11 +241,32 @@ def test_cures_never_change_the_family(recipes: tuple[Recipe, ...]) -> None:
     script = brain.play(roles.WriteCandidate(TABLE, seed=1, idea=Idea("lightgbm", "", "", "lightgbm"))).script
     reply = brain.play(roles.Debug(TABLE, seed=1, script=script, state="timeout"))
     assert "LGBMClassifier" in dict(reply.cells)["model"]
-    assert '"n_estimators": 1200' in dict(reply.cells)["model"]
+    before, after = (int(re.findall(r'"n_estimators": (\d+)', s)[0]) for s in (script, dict(reply.cells)["model"]))
+    assert after == round(0.3 * before)
     missing = roles.Debug(
         TABLE, seed=1, script=script, state="exception", error="No module named 'lightgbm'", cell="setup"
     )
     assert brain.play(missing).cells == ()
+
+
+@BRAINS
+@EVERY
+def test_blends_are_planned_until_none_is_left(
+    brain: type[Playbook], profile: Profile, recipes: tuple[Recipe, ...]
+) -> None:
+    player, tried = brain(recipes, PLAIN), list[tuple[str, str, float]]()
+    members = ("a::model", "b::model")
+    while True:
+        plan = player.play(roles.PlanBlend(profile, seed=len(tried), members=members, tried=tuple(tried)))
+        if not plan.text:
+            break
+        assert plan.recipe not in {source for _, source, _ in tried}
+        reply = player.play(roles.WriteBlend(profile, seed=0, plan=plan))
+        assert {"learn", "blend"} <= set(dict(reply.cells))
+        script = leveltwo.script(dict(reply.cells), profile.sample, profile.prediction_columns)
+        assert spots.unknown_names(script) <= {"WEIGHTS"}
+        tried.append((reply.name, plan.recipe, 0.5))
+    assert len(tried) >= 3
 
 
 def test_an_unknown_condition_is_named() -> None:

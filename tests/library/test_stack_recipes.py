@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlestar import scripts
+from mlestar import leveltwo
 from mlestar.ports import Array
 from mlestar.records import Recipe
 from mlestar.search.library import shipped
@@ -20,7 +20,6 @@ from mlestar.search.recipes import read_recipe
 
 STACK = [read_recipe(path) for path in sorted((shipped() / "stack").glob("*.md"))]
 BLENDS = [r for r in STACK if r.cell == "blend"]
-SKELETON = next(r for r in STACK if r.cell == "skeleton")
 CLASSES = [r for r in BLENDS if r.form == "classes"]
 VALUES = [r for r in BLENDS if r.form == "values"]
 
@@ -140,11 +139,7 @@ def test_the_level_two_script_learns_writes_its_weights_and_blends(
     pd.concat([table, truth], axis=1)[:200].to_parquet(view / "train.parquet")
     table[200:].to_parquet(view / "test.parquet")
     pd.DataFrame({"id": [f"0{i}" for i in range(100)], "no": 0, "yes": 0}).to_csv(view / "sample.csv", index=False)
-    cells = dict(SKELETON.cells) | {"learn": "", "blend": ""} | dict(recipe.cells)
-    cells["setup"] = scripts.merge_setup([dict(SKELETON.cells)["setup"], dict(recipe.cells).get("setup", "")])
-    cells["setup"] += f'\nSAMPLE, OUTPUT = "sample.csv", {names}'
-    order = ["setup", "load", "learn", "blend", "predict", "submit"]
-    script = scripts.Notebook("", tuple(scripts.Cell(name, cells[name]) for name in order)).text()
+    script = leveltwo.script(dict(recipe.cells), "sample.csv", names)
     (tmp_path / "script.py").write_text(script)
     monkeypatch.chdir(tmp_path)
     runpy.run_path("script.py", run_name="__main__")

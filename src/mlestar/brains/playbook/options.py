@@ -135,7 +135,7 @@ def _of_cell(shelf: Shelf, book: Notebook, cell: str, findings: Sequence[str]) -
 
 def _fits(shelf: Shelf, here: dict[str, str], recipe: Recipe) -> bool:
     """Whether a recipe suits the rest of the part: its kind, what its model can read, what stands there now."""
-    text = "documents" in here
+    text = "documents" in scripts.used(here.get("features", ""))
     if recipe.cell in ("model", "features") and (recipe.kind == "text") != text:
         return False
     model = shelf.origin("model", here.get("model", ""))
