@@ -34,13 +34,13 @@ def branch(lab: Lab, size: Breadths) -> Scored:
 def initialise(lab: Lab, size: Breadths) -> Scored:
     """Algorithm 1: M candidates from retrieved models, the best ones merged while that helps."""
     findings = lab.look(None)
-    candidates = [lab.first]
+    candidates: list[Scored] = []
     for i, idea in enumerate(lab.retrieve(size.candidates, findings)):
         here = lab.at(f"candidate/{i}")
-        if here.time_for(idea.cost, candidates):
+        if here.time_for(idea.cost, [lab.first, *candidates]):
             candidates.append(here.evaluate(here.write(idea)))
 
-    best, *others = lab.rank(candidates)
+    best, *others = lab.rank(lab.working(candidates))
     for i, other in enumerate(others):
         merged = lab.at(f"merge/{i}").evaluate_merged(best, other)
         if not lab.better(merged, best):
@@ -61,8 +61,7 @@ def refine(lab: Lab, best: Scored, size: Breadths) -> Scored:
         study = here.ablate(best)
         best = here.take(study, best)
         target = here.choose_target(best, study, ledger)
-        findings = here.look(best)
-        best = explore(here.at("inner"), best, target, findings, ledger, size)
+        best = explore(here.at("inner"), best, target, here.look(best), ledger, size)
     return best
 
 

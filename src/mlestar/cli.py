@@ -31,7 +31,6 @@ Budget = Annotated[str | None, typer.Option("--budget", help="wall time of the r
 Jobs = Annotated[int | None, typer.Option("--jobs", help="jobs side by side; default the number of cores")]
 Seed = Annotated[int | None, typer.Option("--seed", help="all randomness follows from it")]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="any setting, for example refine.outer=4")]
-Unsafe = Annotated[bool | None, typer.Option("--unsafe", help="run scripts of unknown origin without a wall")]
 Json = Annotated[bool, typer.Option("--json", help="machine-readable")]
 
 
@@ -52,13 +51,12 @@ def run(
     budget: Budget = None,
     jobs: Jobs = None,
     seed: Seed = None,
-    unsafe: Unsafe = None,
     sets: Sets = None,
 ) -> None:
     """Solve a task: search, refine, ensemble, and hand back a submission with an honest estimate."""
     from mlestar import config, overview, progress, runs
 
-    settings = config.load(sets, brain=brain, budget=budget, jobs=jobs, seed=seed, unsafe=unsafe)
+    settings = config.load(sets, brain=brain, budget=budget, jobs=jobs, seed=seed)
     with progress.watching() as watch:
         folder = runs.start(task, out, settings, watch)
     print(progress.summary(overview.show(folder), folder))

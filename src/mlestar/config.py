@@ -35,6 +35,11 @@ def seconds(value: Any) -> Any:
 Span = Annotated[float, BeforeValidator(seconds)]
 
 
+def cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -83,12 +88,11 @@ class Settings(BaseSettings):
 
     brain: str = Field("playbook", description="who plays the roles")
     budget: Span | None = Field(None, description="wall time of the whole run, for example 15m")
-    jobs: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="jobs side by side")
+    jobs: int = Field(default_factory=cores, ge=1, description="jobs side by side")
     seed: int = Field(0, ge=0, description="all randomness follows from it")
     branches: int = Field(2, ge=1, description="L: parallel branches")
     bag: int = Field(3, ge=1, description="most seeds averaged in the final script, where time allows")
     interpreter: str = Field(default_factory=lambda: sys.executable, description="Python that runs the scripts")
-    unsafe: bool = Field(False, description="run scripts of unknown origin without a wall")
     library: str = Field("", description="a folder of your own recipes, searched first")
     init: Init = Init()
     refine: Refine = Refine()

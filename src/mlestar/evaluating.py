@@ -12,6 +12,8 @@ from mlestar import roles, scripts
 from mlestar.records import FoldResult, Judged, Outcome, Score, Scored, Solution
 from mlestar.workbench import PHASE_ENDS, Workbench
 
+MOST_RATIO = 5.0
+LARGE_FOLD = 1000  # rows
 START_UP = 2.0  # seconds of imports that a job takes whatever it does
 _LINE = re.compile(r'File ".*solution\.py", line (\d+)')
 
@@ -105,12 +107,17 @@ def expected_seconds(cost: float, like: Sequence[Scored], slots: int) -> float:
 
 
 def affordable_folds(bench: Workbench, one: float, ratio: float) -> int:
-    """m: so many folds that some 20 evaluations fit, each `ratio` times as costly as the first job (DESIGN.md §4)."""
+    """m: so many folds that some 20 evaluations fit, each `ratio` times as costly as the first job (DESIGN.md §4).
+
+    Where folds are small their noise hurts more than a shorter search: then 10 evaluations are enough.
+    """
     budget = bench.rules.budget
     if budget is None:
         return 5
     start = min(START_UP, 0.8 * one)
-    room = budget * PHASE_ENDS["refine"] * bench.rules.jobs / (20 * (start + (one - start) * ratio))
+    each = start + (one - start) * min(ratio, MOST_RATIO)
+    wanted = 20 if bench.task.rows("fold-0") >= LARGE_FOLD else 10
+    room = budget * PHASE_ENDS["refine"] * bench.rules.jobs / (wanted * each)
     return bench.decide("folds", int, lambda: max(1, min(5, int(room))))
 
 

@@ -19,7 +19,8 @@ BLOCKS = 20  # of each fold, for the bootstrap of the bank
 def finalise(bench: Workbench, best: Blend, found: Mapping[str, Scored], fallbacks: list[Scored]) -> Final:
     """Rehearse and refit the chosen blend; when that fails, the next best that is left, and say so."""
     notes: list[str] = []
-    for i, choice in enumerate([best, *(single(s) for s in fallbacks if s.score is not None)]):
+    others = [single(s) for s in fallbacks if s.score is not None and s.address not in best.weights[0][0]]
+    for i, choice in enumerate([best, *others]):
         here = bench.at(str(i))
         bag = _bag(here, choice, found)
         script = last_look(here, _script(choice, found, bag))

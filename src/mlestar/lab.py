@@ -91,6 +91,10 @@ class Lab:
 
         return sorted(found, key=key)
 
+    def working(self, candidates: Sequence[Scored]) -> list[Scored]:
+        """The candidates that have a score; the run's first solution where there is none."""
+        return [s for s in candidates if s.score is not None] or [self.first]
+
     def time_for(self, cost: float, like: Sequence[Scored]) -> bool:
         """Whether something of this cost fits into the phase, by what these took for theirs.
 
@@ -130,7 +134,7 @@ class Lab:
             self.bench.journal.note(self.bench.address, f"leakage suspected: {suspicion}")
         script = best.solution.script
         reply = self.bench.ask(roles.CheckLeakage, roles.CheckedScript, script=script, suspicions=suspicions)
-        return self._checked(reply, best, must=bool(suspicions))
+        return self._checked(reply, best, must=any("only training rows" in s for s in suspicions))
 
     def keep(self, best: Scored) -> Scored:
         """The initial solution on the real view, so that what is on disk is better than the first."""
@@ -194,8 +198,8 @@ class Lab:
         if challenger.score is not None and start.score is not None and not challenger.dropped:
             difference = challenger.score.value - start.score.value
             gain = difference if challenger.score.direction == "max" else -difference
-        told = f"{plan.text} -> {challenger.score or challenger.reason}{', accepted' if accepted else ''}"
-        self.bench.journal.note(challenger.address, told)
+        told = "taken" if accepted else "not taken"
+        self.bench.journal.note(challenger.address, f"plan for `{plan.cell}`, {told}: {plan.text}")
         score, seconds = challenger.score, challenger.seconds
         return Attempt(challenger.address, plan.cell, plan, score, gain, accepted, seconds, challenger.reason)
 
@@ -225,7 +229,8 @@ class Lab:
 
     def finalise(self, best: Blend, leaders: Sequence[Scored]) -> Final:
         """Rehearse on the sealed rows, refit on all, verify, hand over."""
-        return finishing.finalise(self.bench, best, self.found, self.rank([*leaders, self.first]))
+        rest = self.rank({s.address: s for s in [*leaders, self.first]}.values())
+        return finishing.finalise(self.bench, best, self.found, rest)
 
     # --- helpers of the verbs ----------------------------------------------------------------------
 

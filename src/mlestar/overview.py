@@ -38,7 +38,7 @@ def show(run: Path) -> Summary:
         sealed_stderr=sealed.stderr if sealed else None,
         optimism=final.optimism if final else None,
         seconds=queries.spent(run),
-        jobs=counts["execute"],
+        jobs=len({row.inputs for row in queries.steps(run) if row.verb == "execute" and row.state == "ok"}),
         brain_calls=counts["brain"],
         cost_usd=queries.cost(run),
         sandbox=facts.get("sandbox", ""),
@@ -46,9 +46,14 @@ def show(run: Path) -> Summary:
         estimate=final.estimate.value if final else None,
         estimate_stderr=final.estimate.stderr if final else None,
         sealed_seen=facts.get("sealed_seen", 0),
-        phases=tuple(facts.get("milestones", {}).items()),
+        phases=tuple(sorted(facts.get("milestones", {}).items(), key=_in_order)),
         warnings=tuple(about.get("warnings", ())),
     )
+
+
+def _in_order(phase: tuple[str, float]) -> tuple[int, str]:
+    """Phases as they follow one another: every branch's init, then refine, then ensemble."""
+    return (("init", "refine", "ensemble").index(phase[0].split()[-1]), phase[0])
 
 
 def find(folder: Path) -> list[Path]:

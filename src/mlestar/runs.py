@@ -47,7 +47,7 @@ def start(task: Path, out: Path | None, settings: Settings, watch: Watch) -> Pat
         raise TaskError(f"{task}: there is no such task folder")
     run = out or _new_folder(task)
     facts = {
-        "task": str(task.resolve()), "name": task.resolve().name, "settings": settings.model_dump(mode="json"),
+        "task": str(task.resolve()), "name": _name(task), "settings": settings.model_dump(mode="json"),
         "version": version("mle-star"), "python": sys.version.split()[0], "sealed_seen": 0, "state": "running",
     }  # fmt: skip
     with _made(run, facts) as store:
@@ -88,7 +88,13 @@ def _task_of(run: Path, store: Store, settings: Settings) -> Prepared:
 
 def _new_folder(task: Path) -> Path:
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"{task.resolve().name if task.name != 'public' else task.resolve().parent.name}-{stamp}"
+    return Path("runs") / f"{_name(task)}-{stamp}"
+
+
+def _name(task: Path) -> str:
+    """The folder's name; that of its parent where it only says which part of a task it is."""
+    folder = task.resolve()
+    return folder.parent.name if folder.name in ("public", "input", "data") else folder.name
 
 
 @contextmanager
@@ -151,11 +157,10 @@ def _workbench(store: Store, task: Prepared, settings: Settings, watch: Watch, s
 
 def _rules(settings: Settings) -> Rules:
     limits = settings.limits
-    cores = Settings.model_fields["jobs"].get_default(call_default_factory=True)
     return Rules(
         size=settings.breadths, seed=settings.seed, jobs=settings.jobs, budget=settings.budget,
         limits=Limits(limits.seconds, limits.memory_mb, limits.processes, limits.disk_mb, limits.output_kb,
-                      threads=max(1, cores // settings.jobs)),
+                      threads=max(1, config.cores() // settings.jobs)),
         folds=settings.judging.folds or 0, accept=settings.judging.accept, race=settings.judging.race,
         most_members=settings.ensemble.most, bag=settings.bag,
     )  # fmt: skip

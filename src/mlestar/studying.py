@@ -106,9 +106,9 @@ def look(bench: Workbench, best: Scored | None) -> tuple[str, ...]:
         predictions = {
             f"fold-{r.fold}": bench.array(r.judged.members[0].blob) for r in best.results if r.judged.members
         }
-    path = bench.task.look(bench.address, predictions)
-    outcome = bench.observe("look", reply.script, path)
-    return tuple(_FINDING.findall(outcome.output)[:MOST_FINDINGS])
+    about = best.address if best is not None else "search rows"
+    seen = bench.observe("look", reply.script, about, lambda: bench.task.look(bench.address, predictions))
+    return tuple(_FINDING.findall(seen.outcome.output)[:MOST_FINDINGS])
 
 
 def given_files(profile: Profile) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from mlestar.roles import Request
 
 T = TypeVar("T")
 MOST_NOTE = 1_000_000  # characters
+GRACE = 0.1
 PHASE_ENDS = {"init": 0.25, "refine": 0.75, "ensemble": 0.85}  # shares of the budget (DESIGN.md §5)
 
 
@@ -149,30 +151,35 @@ class Workbench:
 
     def execution(self, name: str, script: str, view: str, path: Callable[[], Path], note: str = "") -> Execution:
         """The same on a view that `path` builds; `note` names a small text file that the script leaves."""
-        spot = self.at(name)
-        work = self.work_of(name)
+
+        def run(job: Job) -> Execution:
+            outcome, work = self._run(job), Path(job.folder)
+            if not outcome.ok:
+                return Execution(outcome, Judged(f"the script ended with {outcome.state}"))
+            left = work / note
+            text = left.read_text(errors="replace")[:MOST_NOTE] if note and left.is_file() else ""
+            return Execution(outcome, self.task.judge(view, work, self.journal.save), text, self._packed(view, work))
+
+        return self._once(name, {"script": script, "view": view}, run, path)
+
+    def _once(
+        self, name: str, inputs: dict[str, str], run: Callable[[Job], Execution], path: Callable[[], Path]
+    ) -> Execution:
+        """The execute step `name`. The same script on the same view is paid for once, whoever asks."""
+        spot, work = self.at(name), self.work_of(name)
 
         def play() -> Execution:
             try:
-                outcome = self._run(Job(spot.address, script, str(path()), str(work), spot.limits()))
-                if not outcome.ok:
-                    return Execution(outcome, Judged(f"the script ended with {outcome.state}"))
-                left = work / note
-                text = left.read_text(errors="replace")[:MOST_NOTE] if note and left.is_file() else ""
-                return Execution(
-                    outcome, self.task.judge(view, work, self.journal.save), text, self._packed(view, work)
-                )
+                return run(Job(spot.address, inputs["script"], str(path()), str(work), spot.limits()))
             finally:
                 shutil.rmtree(work, ignore_errors=True)
 
         self.pause()
-        key = hashlib.sha256(f"{view}\0{note}\0{script}".encode()).hexdigest()
-        with self.memo.busy(key):  # the same script on the same view is paid for once, whoever asks
+        key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+        with self.memo.busy(key):
             known = self.memo.done.get(key)
-            inputs = {"script": script, "view": view}
-            found = self.journal.step(
-                spot.address, "execute", inputs, Execution, play if known is None else lambda: known
-            )
+            play_once = play if known is None else lambda: known
+            found = self.journal.step(spot.address, "execute", inputs, Execution, play_once)
             self.memo.done[key] = found
         return found
 
@@ -184,11 +191,10 @@ class Workbench:
         self.task.deliver(work, target)
         return self.journal.save(target.read_bytes())
 
-    def observe(self, name: str, script: str, path: Path) -> Outcome:
-        """One job that only prints: nothing is judged."""
-        spot = self.at(name)
-        job = Job(spot.address, script, str(path), str(self.work_of(name)), spot.limits())
-        return self.journal.step(spot.address, "execute", {"script": script}, Outcome, lambda: self._run(job))
+    def observe(self, name: str, script: str, about: str, path: Callable[[], Path]) -> Execution:
+        """One job that only prints: nothing is judged. `about` says what the view of `path` shows."""
+        inputs = {"script": script, "about": about}
+        return self._once(name, inputs, lambda job: Execution(self._run(job), Judged("nothing to judge")), path)
 
     def _run(self, job: Job) -> Outcome:
         self.tell(f"running {job.address.rpartition('/')[2]}")
@@ -226,12 +232,11 @@ class Workbench:
         return self.decide(name, bool, lambda: seconds <= (self.left() or 0.0))
 
     def limits(self) -> Limits:
-        """The limits of one job here: a job never outlives its phase by much, the finish by no more than a tenth."""
+        """The limits of one job here: a job outlives its phase by no more than a tenth of the budget."""
         left, budget = self.left(), self.rules.budget
         if left is None or budget is None:
             return self.rules.limits
-        grace = max(20.0, 0.1 * budget) if self.phase == "finalise" else 20.0
-        return replace(self.rules.limits, seconds=min(self.rules.limits.seconds, max(left, grace)))
+        return replace(self.rules.limits, seconds=min(self.rules.limits.seconds, max(left, GRACE * budget, 20.0)))
 
     # --- company --------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from mlestar.errors import SettingsError
 from mlestar.ports import Brain
 from mlestar.records import Recipe
 
-BRAINS = {"playbook": "mlestar.brains.playbook.brain:Playbook", "random": "mlestar.brains.random:RandomBrain"}
+BRAINS = {"playbook": "mlestar.brains.playbook:Playbook", "random": "mlestar.brains.random:Random"}
 
 
 def make(name: str, recipes: Sequence[Recipe], installed: Collection[str]) -> Brain:

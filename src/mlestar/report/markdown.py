@@ -14,7 +14,7 @@ def markdown(found: Summary, final: Final | None, notes: Sequence[Line]) -> str:
     """The report as Markdown. `notes` in the order in which they were made."""
     blocks = [f"# {found.task}", _headline(found), _task(found)]
     for word, title in _CHAPTERS:
-        lines = [(address, text) for address, text in notes if word in address.split("/")]
+        lines = _once((address, text) for address, text in notes if word in address.split("/"))
         if lines:
             blocks.append(f"## {title}\n\n" + _list(f"`{address}` {text}" for address, text in lines))
     if final is not None:
@@ -59,6 +59,12 @@ def _trust(found: Summary) -> str:
         *(f"warning: {warning}" for warning in found.warnings),
     ]
     return f"## What this rests on\n\n{_list(facts)}"
+
+
+def _once(lines: Iterable[Line]) -> list[Line]:
+    """What a branch noted more than once, such as the effects of cells that did not change, is told once."""
+    first = {(address.split("/")[0], text): (address, text) for address, text in reversed(list(lines))}
+    return list(reversed(first.values()))
 
 
 def _list(lines: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from mlestar.ports import Array, Rows
 from mlestar.records import Judged
 from mlestar.tasks import cutfile, judge, metrics, tables
 from mlestar.tasks.infer import understand
+from mlestar.tasks.leakage import suspicions
 from mlestar.tasks.profile import profile
 from mlestar.tasks.rowfiles import emptied, settle
 from mlestar.tasks.sides import Side, form, joined, metric, truth
@@ -62,11 +64,12 @@ class Prepared:
         made = recorded.cut
         self.source, self.cut, self.run, self.seed = source, made, run, recorded.seed
         self.views = Views(source, made, run / "views", recorded.seed, recorded.search_rows)
-        self.profile = profile(source, made.search)
+        seen = profile(source, made.search)
+        self.profile = replace(seen, warnings=(*seen.warnings, *suspicions(source, seen, made.search)))
         self.split, self.split_evidence = source.split, made.evidence
         self.folds = tuple(len(fold) for fold in made.folds)
         self.has_sealed = len(made.sealed) > 0
-        self.warnings = source.warnings
+        self.warnings = self.profile.warnings
         fresh = (f"fresh {column!r} for held rows: {why}" for column, why in self.views.renamed.items())
         self.evidence = (*source.evidence, f"cut: {made.evidence}", *fresh)
         self._lock = threading.RLock()

@@ -37,17 +37,17 @@ class Source:
     train: Table
     test: Table
     sample: Table
-    id: tuple[str, ...]                  # () = rows are aligned by order
+    id: tuple[str, ...]  # () = rows are aligned by order
     target: tuple[str, ...]
     predicts: Predicts
     prediction_columns: tuple[str, ...]  # columns of the sample that a script fills
-    echo_columns: tuple[str, ...]        # other columns of the sample, copied byte for byte
-    classes: tuple[str, ...]             # label, ranking, and probability-per-class: the labels' texts
+    echo_columns: tuple[str, ...]  # other columns of the sample, copied byte for byte
+    classes: tuple[str, ...]  # label, ranking, and probability-per-class: the labels' texts
     metric: str
     direction: Direction
-    split: str                           # random | stratified | group:<c> | time:<c> | blocks:<c> | horizon
+    split: str  # random | stratified | group:<c> | time:<c> | blocks:<c> | horizon
     assets: tuple[Asset, ...]
-    train_only: tuple[str, ...]          # columns, files and folders that only training rows have
+    train_only: tuple[str, ...]  # columns, files and folders that only training rows have
     other_files: tuple[str, ...]
     evidence: tuple[str, ...]
     warnings: tuple[str, ...]
