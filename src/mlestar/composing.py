@@ -116,7 +116,21 @@ def _joint_predict(entries: Sequence[tuple[Part, str]]) -> str:
         if len(part.members) == 1:
             (old, new), *_ = part.members.items()
             lines.append(f'    parts["{new}"] = {function}(train, test, files, seed)["{old}"]')
+        elif all(new == f"{part.label}/{old}" for old, new in part.members.items()):
+            names = ", ".join(f'"{name}"' for name in part.members)
+            lines += [f"    found = {function}(train, test, files, seed)", *_wrapped(f"    for name in ({names}):")]
+            lines.append(f'        parts[f"{part.label}/{{name}}"] = found[name]')
         else:
             lines.append(f"    found = {function}(train, test, files, seed)")
             lines += [f'    parts["{new}"] = found["{old}"]' for old, new in part.members.items()]
     return "\n".join([*lines, "    return parts"])
+
+
+def _wrapped(line: str, width: int = 110) -> list[str]:
+    """A long line with commas, broken after some of them."""
+    lines = [""]
+    for piece in line.split(", "):
+        if len(lines[-1]) + len(piece) > width:
+            lines.append("        ")
+        lines[-1] += f"{piece}, "
+    return [*(text.rstrip() for text in lines[:-1]), lines[-1].removesuffix(", ")]

@@ -186,8 +186,7 @@ class Lab:
         reply = self.bench.ask(roles.WriteCell, roles.RewrittenCells, script=script, plan=plan)
         text = scripts.replace(script, dict(reply.cells))
         problems = scripts.problems(text)
-        name = reply.name or f"{start.solution.name}, {plan.cell}: {plan.recipe or 'rewritten'}"
-        changed = Solution(name, text, plan.recipe or "brain", reply.cost)
+        changed = _changed(start.solution, plan, reply, text)
         if problems or text == script:
             return self._failed(changed, problems[0] if problems else "the coder changed nothing")
         return self.evaluate(changed, best)
@@ -258,6 +257,15 @@ class Lab:
             roles.Ideas, lambda: roles.Ideas(tuple(self.bench.search.search(query, profile.kind, limit))),
         )  # fmt: skip
         return found.ideas
+
+
+def _changed(start: Solution, plan: Plan, reply: roles.RewrittenCells, text: str) -> Solution:
+    """The solution with a cell rewritten: another model gives it another name and cost, another feature does not."""
+    own = reply.name or plan.recipe or "rewritten"
+    if plan.cell == "model":
+        return Solution(own, text, plan.recipe or "brain", reply.cost)
+    name = f"{start.name} with {own}" if " with " not in start.name else f"{start.name}, {own}"
+    return Solution(name, text, plan.recipe or "brain", max(start.cost, reply.cost))
 
 
 def _origin(idea: Idea) -> str:

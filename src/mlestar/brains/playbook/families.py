@@ -36,6 +36,8 @@ _TABLE = {
     "medium": ("lightgbm", "catboost", "xgboost", "forest", "net", "kernel", "linear", "neighbours"),
     "large": ("lightgbm", "xgboost", "catboost", "net", "forest", "linear"),
 }
+TREES = {"lightgbm", "xgboost", "catboost", "hist-gradient-boosting", "forest"}
+SCALES = {"linear", "net", "kernel"}  # tags of encodings that are made for these, and tell trees nothing new
 _WORDS = ("members", "nb-svm", "linear", "kernel", "language-models", "bayes", "net", "lightgbm")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from mlestar import scripts
 from mlestar.brains.playbook import spots
 from mlestar.brains.playbook.assemble import changed
-from mlestar.brains.playbook.families import family, strength, suits
+from mlestar.brains.playbook.families import SCALES, TREES, family, strength, suits
 from mlestar.brains.playbook.shelf import BASIC, Shelf
 from mlestar.records import Attempt, Plan, Recipe
 from mlestar.scripts import Notebook
@@ -165,6 +165,9 @@ def _value(shelf: Shelf, recipe: Recipe, here: dict[str, str], findings: Sequenc
         )
     if recipe.cell in ("target", "post", "predict", "features"):
         return 0.4
+    present = shelf.origin("model", here.get("model", ""))
+    if present is not None and family(present) in TREES and SCALES & set(recipe.tags):
+        return 0.15
     hinted = sum(recipe.cell in HINTS.get(line.split(" ")[0], ()) for line in findings[:12])
     named = sum(any(tag in line for tag in recipe.tags) for line in findings[:12])
     return 0.45 + 0.08 * min(hinted, 6) + 0.02 * min(named, 3) + (0.1 if recipe.cell not in BASIC else 0.0)
