@@ -103,34 +103,42 @@ def _judge(bench: Workbench, cut: list[Piece], predictions: Sequence[Array]) -> 
 
 
 def choose(bench: Workbench, leaders: Sequence[Scored], blends: Sequence[Blend]) -> Blend:
-    """The best of the leaders and the rounds; a blend must beat what is simpler by more than noise."""
+    """The best round, or the best leader alone where no round is better than choosing one would be.
+
+    The leader's own score is flattered by having been chosen; so a blend is compared with what choosing
+    a single member gives on pieces that the choice has not seen, and that is also what is reported.
+    """
     scored = [leader for leader in leaders if leader.score is not None and not leader.dropped]
     if not scored:
         raise NoSolution("no script of this run produced a valid submission", budget=bench.rules.budget is not None)
+    cut = pieces(bench)
+    alone = _judge(bench, cut, bench.bank.select(bench.task.score, cut, 1, None).predictions)
+    best, *others = blends
+    for rival in others:
+        best = rival if bench.bank.better(rival.results, best.results) >= bench.rules.accept else best
+    if len(best.weights) > 1 and bench.bank.better(best.results, alone) >= 0.5:
+        return replace(best, score=honest(bench, blends, best))
     limit = bench.decide("affordable", float, lambda: affordable_seconds(bench) or 1e9)
-    simple = [single(leader) for leader in scored if leader.seconds <= limit] or [single(scored[-1])]
-    best = simple[0]
-    for rival in [*simple[1:], *blends]:
-        # The greedy blend may be a single member: it has no reason to be worse, so it need only not be.
-        enough = 0.5 if rival.source == "greedy" else bench.rules.accept
-        if bench.bank.better(rival.results, best.results) >= enough:
-            best = rival
-    return replace(best, score=honest(bench, [*simple, *blends], best))
+    affordable = next((s for s in scored if s.seconds <= limit), scored[-1])
+    return replace(single(affordable), score=bench.bank.join(alone))
 
 
 def honest(bench: Workbench, options: Sequence[Blend], best: Blend) -> Score:
-    """The score of choosing: on each fold, what would have been chosen without that fold."""
+    """The score of choosing a round: on each fold, what would have been chosen without that fold."""
     if len(best.results) < 2:
         return best.score
     picked = []
     for i in range(len(best.results)):
-        others = [tuple(r for j, r in enumerate(o.results) if j != i) for o in options]
-        scores = [bench.bank.join(o) for o in others]
-        first = options.index(best) if best in options else 0
-        for j, score in enumerate(scores):
-            first = j if ahead(score, scores[first]) else first
-        picked.append(options[first].results[i])
+        chosen, score = best, _without(bench, best, i)
+        for option in options:
+            rival = _without(bench, option, i)
+            chosen, score = (option, rival) if ahead(rival, score) else (chosen, score)
+        picked.append(chosen.results[i])
     return bench.bank.join(picked)
+
+
+def _without(bench: Workbench, blend: Blend, i: int) -> Score:
+    return bench.bank.join([result for j, result in enumerate(blend.results) if j != i])
 
 
 def single(scored: Scored) -> Blend:
