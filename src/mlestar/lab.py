@@ -158,7 +158,7 @@ class Lab:
         most = MOST_VARIANTS
         if room is not None:
             most = self.bench.decide(
-                "variants", int, lambda: int(min(MOST_VARIANTS, 0.3 * room * slots / max(once, 0.1)))
+                "variants", int, lambda: int(min(MOST_VARIANTS, 0.15 * room * slots / max(once, 0.1)))
             )
         return studying.ablate(self.bench.at("ablate"), best, most) if most > 0 else Study((), ())
 
