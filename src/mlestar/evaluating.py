@@ -26,7 +26,8 @@ def evaluate(bench: Workbench, solution: Solution, against: Scored | None = None
     """
     fold = bench.seed % bench.rules.folds
     solution, first = first_fold(bench, solution, fold)
-    if first.judged.reason is None and against is not None and _hopeless(bench, first, against):
+    more = bench.rules.folds > 1
+    if more and first.judged.reason is None and against is not None and _hopeless(bench, first, against):
         return scored(bench, solution, [first], dropped=True)
     return other_folds(bench, solution, first)
 

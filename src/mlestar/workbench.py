@@ -23,6 +23,7 @@ from mlestar.errors import Interrupted
 from mlestar.ports import Array, Bank, Brain, Clock, Executor, Journal, SearchProvider, Task
 from mlestar.records import Breadths, Job, Judged, Limits, Outcome, Progress, Score, Scored
 from mlestar.roles import Request
+from mlestar.scripts import parse
 
 T = TypeVar("T")
 MOST_NOTE = 1_000_000  # characters
@@ -175,7 +176,8 @@ class Workbench:
                 shutil.rmtree(work, ignore_errors=True)
 
         self.pause()
-        key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+        code = [[cell.name, cell.source] for cell in parse(inputs["script"]).cells]  # a title changes nothing
+        key = hashlib.sha256(json.dumps([code, {**inputs, "script": ""}], sort_keys=True).encode()).hexdigest()
         with self.memo.busy(key):
             known = self.memo.done.get(key)
             play_once = play if known is None else lambda: known

@@ -51,3 +51,15 @@ def test_an_id_that_tells_is_named(tmp_path):
     ids[order] = np.arange(len(frame))
     (found,) = warnings(tmp_path / "t", tmp_path, frame.assign(id=ids), test)
     assert "the id 'id' tells the target" in found
+
+
+def test_native_numbers_of_json_are_looked_at_too(tmp_path):
+    frame, test = tables(secret=lambda y: (y == "b") * 5 + 1.5)
+    folder = tmp_path / "t"
+    folder.mkdir()
+    frame.to_json(folder / "train.json", orient="records")
+    test.to_json(folder / "test.json", orient="records")
+    test[["id"]].assign(y="a").to_csv(folder / "sample_submission.csv", index=False)
+    (folder / "description.md").write_text(METRIC)
+    found = [w for w in prepare(folder, tmp_path / "run", 0).profile.warnings if w.startswith("leakage")]
+    assert found == ["leakage: 'secret' alone nearly gives the target"]

@@ -32,7 +32,7 @@ def suspicions(source: Source, profile: Profile, rows: Rows) -> tuple[str, ...]:
     for column in profile.columns:
         strength = 0.0
         if column.kind == "number":
-            strength = _strength(numbers(frame[column.name]), goals)
+            strength = _strength(numbers(texts(frame[column.name])), goals)
         elif column.kind in ("category", "boolean"):
             strength = _purity(texts(frame[column.name]), goals)
         if strength >= NEARLY:
@@ -40,7 +40,7 @@ def suspicions(source: Source, profile: Profile, rows: Rows) -> tuple[str, ...]:
     if not source.split.startswith(("time", "blocks", "horizon")) and _strength(pd.Series(some), goals) >= ORDER:
         found.append("the order of the training rows tells the target")
     for name in source.id:
-        if name in frame and _strength(numbers(frame[name]), goals) >= ORDER:
+        if name in frame and _strength(numbers(texts(frame[name])), goals) >= ORDER:
             found.append(f"the id {name!r} tells the target")
     return tuple(f"leakage: {text}" for text in found)
 
@@ -51,7 +51,7 @@ def _goals(source: Source, frame: pd.DataFrame) -> list[Array]:
         labels = texts(frame[source.target[0]])
         frequent = labels.value_counts()
         return [(labels == name).to_numpy(float) for name in frequent.index[:5] if frequent[name] >= 10]
-    return [numbers(frame[name]).to_numpy(float) for name in source.target]
+    return [numbers(texts(frame[name])).to_numpy(float) for name in source.target]
 
 
 def _strength(values: pd.Series[Any], goals: list[Array]) -> float:
