@@ -32,7 +32,10 @@ CASES = {  # name: (files to change, None removes one; words that the message mu
     "unfitting metric": ({"task.toml": '[task]\nmetric = "rmse"\n'}, ["rmse"]),
     "unknown key": ({"task.toml": '[task]\nmetrik = "accuracy"\n'}, ["metrik", "metric"]),
     "broken task.toml": ({"task.toml": "[task\n"}, ["task.toml"]),
-    "sample with unknown columns": ({"sample_submission.csv": SAMPLE.replace("id,y", "id,z")}, ["z"]),
+    "sample with unknown columns": (
+        {"sample_submission.csv": SAMPLE.replace("id,y", "id,y,z").replace(",no", ",no,3")},
+        ["'z'", "task.toml"],
+    ),
     "sample with wrong ids": ({"sample_submission.csv": SAMPLE.replace("105,", "905,")}, ["905"]),
     "duplicate ids": ({"test.csv": TEST.replace("105,", "106,")}, ["106"]),
     "empty file": ({"train.csv": ""}, ["train.csv"]),

@@ -100,7 +100,7 @@ def _explain(item: dict[str, object]) -> str:
     spot = [str(part) for part in item["loc"]] if isinstance(item["loc"], tuple) else []
     key = ".".join(spot)
     if item["type"] != "extra_forbidden":
-        return f"{key}: {str(item['msg']).removeprefix('Value error, ')}"
+        return f"{key} = {item['input']!r}: {str(item['msg']).removeprefix('Value error, ')}"
     tables: dict[str, type[BaseModel]] = {"task": TaskEntry, "assets": AssetEntry}
     fields = tables.get(spot[0], Manifest) if len(spot) > 1 else Manifest
     known = list(fields.model_fields)
