@@ -21,6 +21,7 @@ from mlestar.records import Blend, Judged, Score, Scored, Solution
 from mlestar.workbench import Execution, Workbench, ahead
 
 RESERVE = 1.5  # times the measured seconds of rehearsal and real run (DESIGN.md §5)
+LATE = 0.05  # of the budget: what a run that is late may still spend on its finish
 WHOLE = 1.5  # a run on all rows against one on a fold's training rows: 1 / (0.8 · 0.85)
 
 
@@ -36,7 +37,7 @@ def affordable_seconds(bench: Workbench) -> float | None:
     if bench.rules.budget is None:
         return None
     left = bench.rules.budget - bench.clock.spent()
-    return max(left, 1.0) / (RESERVE * WHOLE * (1 if bench.rules.jobs > 1 else 2))
+    return max(left, LATE * bench.rules.budget) / (RESERVE * WHOLE * (1 if bench.rules.jobs > 1 else 2))
 
 
 def select_greedily(bench: Workbench) -> Blend:

@@ -29,6 +29,8 @@ def evaluate(bench: Workbench, solution: Solution, against: Scored | None = None
     more = bench.rules.folds > 1
     if more and first.judged.reason is None and against is not None and _hopeless(bench, first, against):
         return scored(bench, solution, [first], dropped=True)
+    if more and first.judged.reason is None and not _time_for_others(bench, first):
+        return scored(bench, solution, [first], dropped=True)
     return other_folds(bench, solution, first)
 
 
@@ -135,6 +137,12 @@ def _mend(bench: Workbench, solution: Solution, result: FoldResult) -> Solution 
     )
     text = scripts.replace(solution.script, dict(reply.cells)) if reply.cells else solution.script
     return None if text == solution.script or scripts.problems(text) else replace(solution, script=text)
+
+
+def _time_for_others(bench: Workbench, first: FoldResult) -> bool:
+    """Whether the folds that are left fit into the phase, at what the first one took."""
+    slots = max(1, bench.rules.jobs // bench.rules.size.branches)
+    return bench.fits("others-fit", first.outcome.seconds * -(-(bench.rules.folds - 1) // slots))
 
 
 def _hopeless(bench: Workbench, first: FoldResult, against: Scored) -> bool:

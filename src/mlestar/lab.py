@@ -92,8 +92,8 @@ class Lab:
         return sorted(found, key=key)
 
     def working(self, candidates: Sequence[Scored]) -> list[Scored]:
-        """The candidates that have a score; the run's first solution where there is none."""
-        return [s for s in candidates if s.score is not None] or [self.first]
+        """The candidates that have a whole score; the run's first solution where there is none."""
+        return [s for s in candidates if s.score is not None and not s.dropped] or [self.first]
 
     def time_for(self, cost: float, like: Sequence[Scored]) -> bool:
         """Whether something of this cost fits into the phase, by what these took for theirs.

@@ -33,10 +33,11 @@ from mlestar.journal import queries
 from mlestar.journal.clock import RunClock
 from mlestar.journal.store import Store, ask_stop
 from mlestar.lab import Lab
+from mlestar.ports import Brain
 from mlestar.records import Final, Limits, Progress, Recipe, Score, Solution, Trial
 from mlestar.search.library import Library
 from mlestar.tasks.prepared import Prepared, prepare, reopen
-from mlestar.workbench import Board, Rules, Workbench, ahead
+from mlestar.workbench import Board, Memo, Rules, Workbench, ahead
 
 Watch = Callable[[Progress], None]
 
@@ -145,13 +146,18 @@ def _workbench(store: Store, task: Prepared, settings: Settings, watch: Watch, s
     if "installed" not in store.facts:
         found = probe(settings.interpreter, modules)
         store.set_fact("installed", [m for m in modules if found[m].ok])
-    executor = LocalExecutor(settings.interpreter, settings.jobs)
     brain = make_brain(settings.brain, recipes, frozenset(store.facts["installed"]))
-    house = House(store, task, watch, stopping)
-    bank = PredictionBank(task.profile.direction, store.load)
-    clock = RunClock(store)
+    return _joined(store, task, settings, brain, library, _rules(settings), House(store, task, watch, stopping))
+
+
+def _joined(
+    store: Store, task: Prepared, settings: Settings, brain: Brain, library: Library, rules: Rules, house: House
+) -> Workbench:
+    """A workbench with the executor, bank and clock of this machine."""
+    executor = LocalExecutor(settings.interpreter, settings.jobs)
+    bank, memo = PredictionBank(task.profile.direction, store.load), Memo(threading.Semaphore(settings.jobs))
     return Workbench(
-        task, brain, library, executor, store, bank, clock, house, _rules(settings), store.run, Board()
+        task, brain, library, executor, store, bank, RunClock(store), house, rules, store.run, Board(), memo
     )  # fmt: skip
 
 
@@ -257,17 +263,13 @@ def try_script(task: Path, script: Path, settings: Settings, watch: Watch, scrat
         judging = settings.judging
         prepared = prepare(task, scratch, settings.seed, seal=judging.seal, search_rows=judging.search_rows)
         rules = replace(_rules(settings), folds=judging.folds or 5)
-        executor = LocalExecutor(settings.interpreter, settings.jobs)
-        stopping.executor = executor
-        bench = Workbench(
-            prepared, make_brain("playbook", (), frozenset()), Library(), executor, store,
-            PredictionBank(prepared.profile.direction, store.load), RunClock(store),
-            House(store, prepared, watch, stopping), rules, store.run, Board(),
-        )  # fmt: skip
+        house, brain = House(store, prepared, watch, stopping), make_brain("playbook", (), frozenset())
+        bench = _joined(store, prepared, settings, brain, Library(), rules, house)
+        stopping.executor = bench.executor
         solution = Solution(script.name, script.read_text(), str(script))
         first = evaluating.run_fold(bench, solution, 0)
         scored = evaluating.other_folds(bench, solution, first)
-        return Trial(scored, prepared.split_evidence, prepared.profile.metric, executor.wall)
+        return Trial(scored, prepared.split_evidence, prepared.profile.metric, bench.executor.wall)
 
 
 # --- around runs ------------------------------------------------------------------------------------

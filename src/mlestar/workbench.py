@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Semaphore
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -78,8 +78,12 @@ class Board:
 
 @dataclass(frozen=True)
 class Memo:
-    """Executions of this sitting by script and view. Scripts are deterministic, so one answer serves all."""
+    """Executions of this sitting by script and view: scripts are deterministic, so one answer serves all.
 
+    `slots` are as many as the executor has; whoever holds one runs at once.
+    """
+
+    slots: Semaphore
     done: dict[str, Execution] = field(default_factory=dict)
     locks: dict[str, Lock] = field(default_factory=dict)
 
@@ -103,7 +107,7 @@ class Workbench:
     rules: Rules
     folder: Path
     board: Board
-    memo: Memo = field(default_factory=Memo)
+    memo: Memo
     address: str = ""
 
     def at(self, name: str) -> Workbench:
@@ -170,10 +174,11 @@ class Workbench:
         spot, work = self.at(name), self.work_of(name)
 
         def play() -> Execution:
-            try:
-                return run(Job(spot.address, inputs["script"], str(path()), str(work), spot.limits()))
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
+            with self.memo.slots:  # the limit of time is what is left when the job really starts
+                try:
+                    return run(Job(spot.address, inputs["script"], str(path()), str(work), spot.limits()))
+                finally:
+                    shutil.rmtree(work, ignore_errors=True)
 
         self.pause()
         code = [[cell.name, cell.source] for cell in parse(inputs["script"]).cells]  # a title changes nothing
@@ -234,11 +239,12 @@ class Workbench:
         return self.decide(name, bool, lambda: seconds <= (self.left() or 0.0))
 
     def limits(self) -> Limits:
-        """The limits of one job here: a job outlives its phase by no more than a tenth of the budget."""
+        """The limits of one job here: a job outlives its phase only by a small part of the budget."""
         left, budget = self.left(), self.rules.budget
+        grace = GRACE if self.phase == "finalise" else GRACE / 3
         if left is None or budget is None:
             return self.rules.limits
-        return replace(self.rules.limits, seconds=min(self.rules.limits.seconds, max(left, GRACE * budget, 20.0)))
+        return replace(self.rules.limits, seconds=min(self.rules.limits.seconds, max(left, grace * budget, 20.0)))
 
     # --- company --------------------------------------------------------------------------------
 
