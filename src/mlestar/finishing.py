@@ -28,8 +28,9 @@ def finalise(bench: Workbench, best: Blend, found: Mapping[str, Scored], fallbac
         if done.valid:
             optimism = _optimism(choice.score, sealed)
             estimate = sealed or corrected(here, choice.score)
+            parts, learned = choice.weights, bool(choice.learned)
             final = Final(
-                choice.name, script, choice.weights, choice.score, sealed, optimism, estimate, bag, tuple(notes)
+                choice.name, script, parts, choice.score, sealed, optimism, estimate, bag, learned, tuple(notes)
             )
             bench.house.keep(choice.name, script, done.submission, choice.score, final=True)
             return final

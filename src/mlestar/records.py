@@ -306,6 +306,7 @@ class Breadths:
 class Final:
     """What a run ends with. `sealed` is None where nothing was sealed.
 
+    `parts` are the weights that chose the members; where `learned` is true, the script holds others, learned later.
     `estimate` is what to expect: the sealed score, else the search score less what choosing flattered it.
     """
 
@@ -317,6 +318,7 @@ class Final:
     optimism: float | None
     estimate: Score
     bag: int = 1
+    learned: bool = False
     notes: tuple[str, ...] = ()
 
 

@@ -27,7 +27,7 @@ from mlestar.scripts import parse
 
 T = TypeVar("T")
 MOST_NOTE = 1_000_000  # characters
-GRACE = 0.1
+GRACE = 0.1  # of the budget: by how much the finish may be late; other phases a third of it
 PHASE_ENDS = {"init": 0.25, "refine": 0.75, "ensemble": 0.85}  # shares of the budget (DESIGN.md §5)
 
 

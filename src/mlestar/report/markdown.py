@@ -48,7 +48,8 @@ def _final(final: Final) -> str:
     parts = [f"{weight:.3f} × `{key}`" for key, weight in sorted(final.parts, key=lambda part: -part[1])]
     seeds = f", each with {final.bag} seeds" if final.bag > 1 else ""
     notes = f"\n\n{_list(final.notes)}" if final.notes else ""
-    return f"## The final solution\n\n{final.name}{seeds}, of:\n\n{_list(parts)}{notes}"
+    how = "of (weights by which they were chosen; WEIGHTS in best/solution.py are learned)" if final.learned else "of"
+    return f"## The final solution\n\n{final.name}{seeds}, {how}:\n\n{_list(parts)}{notes}"
 
 
 def _trust(found: Summary) -> str:
