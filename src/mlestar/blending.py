@@ -21,6 +21,7 @@ from mlestar.records import Blend, Judged, Score, Scored, Solution
 from mlestar.workbench import Execution, Workbench, ahead
 
 RESERVE = 1.5  # times the measured seconds of rehearsal and real run (DESIGN.md §5)
+UNLIMITED = 1e9  # seconds
 LATE = 0.05  # of the budget: what a run that is late may still spend on its finish
 WHOLE = 1.5  # a run on all rows against one on a fold's training rows: 1 / (0.8 · 0.85)
 
@@ -113,13 +114,14 @@ def choose(bench: Workbench, leaders: Sequence[Scored], blends: Sequence[Blend])
     if not scored:
         raise NoSolution("no script of this run produced a valid submission", budget=bench.rules.budget is not None)
     cut = pieces(bench)
-    alone = _judge(bench, cut, bench.bank.select(bench.task.score, cut, 1, None).predictions)
+    limit = bench.decide("affordable", float, lambda: affordable_seconds(bench) or UNLIMITED)
+    found = bench.bank.select(bench.task.score, cut, 1, limit if limit < UNLIMITED else None)
+    alone = _judge(bench, cut, found.predictions)
     best, *others = blends
     for rival in others:
         best = rival if bench.bank.better(rival.results, best.results) >= bench.rules.accept else best
     if len(best.weights) > 1 and bench.bank.better(best.results, alone) >= 0.5:
         return replace(best, score=honest(bench, blends, best))
-    limit = bench.decide("affordable", float, lambda: affordable_seconds(bench) or 1e9)
     affordable = next((s for s in scored if s.seconds <= limit), scored[-1])
     return replace(single(affordable), score=bench.bank.join(alone))
 
