@@ -33,7 +33,8 @@ ABOUT = """**In a run.** *scripts*: seconds that jobs ran, added up. *own* is th
 the brain used: cutting, building views, judging, choosing members, journal, starting Python. It is exact with one job
 at a time; with several the scripts overlap, so there it is the wall time in which no step of a script or the brain
 was open, which leaves out the judging (part of a script's step). The brain answers for one branch while another's
-script runs, so *own* may come out below zero; *own* and *brain* together are an upper bound. **In a job.** Medians: the same script as a bare
+script runs, so *own* may come out below zero; *own* and *brain* together are an upper bound.
+**In a job.** Medians: the same script as a bare
 process with the same environment, and through the local executor, in turn."""
 
 
