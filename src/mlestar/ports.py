@@ -47,9 +47,17 @@ class Executor(Protocol):
     """Runs a script and says what came back; knows nothing about tasks or scores."""
 
     wall: str
+    about: str
 
     def run(self, job: Job) -> Outcome:
-        """Execute `job` to its end. A failing script is an outcome, never an exception."""
+        """Execute `job` to its end. A failing script is an outcome, never an exception.
+
+        Raises OSError (ENOSPC) when it failed because our own disk is full.
+        """
+        ...
+
+    def discard(self, job: Job) -> None:
+        """Take away what the job left in its folder."""
         ...
 
     def stop(self) -> None:

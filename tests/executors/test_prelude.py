@@ -39,7 +39,7 @@ def run(folder: Path, script: str) -> Outcome:
 )
 def test_a_script_sees_what_it_sees_without_us(tmp_path: Path, question: str) -> None:
     script = f'"""Doc."""\nimport os, sys\nprint({question})'
-    ours = run(tmp_path, script).output
+    ours = run(tmp_path, script).output.replace("/job", str(tmp_path / "job"))  # where a wall shows the folder
     job = tmp_path / "job"
     bare = subprocess.run(
         [sys.executable, "solution.py"],

@@ -1,6 +1,6 @@
 """Runs inside the job's process, in front of the script: sets limits, reports, then becomes the script.
 
-    python prelude.py REPORT LIFE SIGNAL MAX_FILE_BYTES MAX_OPEN_FILES VIEW SCRIPT
+    python prelude.py REPORT LIFE SIGNAL FILE_BYTES OPEN_FILES CPU_SECONDS DATA_BYTES PROCESSES VIEW SCRIPT
 
 It stands alone: the interpreter may be another one than ours, so it imports nothing of mlestar and
 only what CPython has built in (a start costs milliseconds). `REPORT` is a file descriptor on which
@@ -8,6 +8,8 @@ lines go to the executor: `o<TAB>path` for a path opened below `input/` (a liste
 `p<TAB>KiB` for the peak of resident memory, `e<TAB>kind<TAB>traceback` (lines joined by \x1f) for an
 uncaught exception, and bare lines for a stack: at a native crash, or when `SIGNAL` asks for it.
 `LIFE` is a pipe that ends when the executor's process dies: then the kernel kills the job's group.
+Of the limits, 0 leaves one as it is. All of this is told by the script's own process: a script that wants
+to can forge it, so nothing but questions to the brain rests on it.
 """
 
 from __future__ import annotations
@@ -68,16 +70,20 @@ class Opened:
             os.write(self.report, lines)
 
 
-def limit(file_bytes: int, open_files: int) -> None:
+def limit(file_bytes: int, open_files: int, cpu_seconds: int, data_bytes: int, processes: int) -> None:
     """Set what the kernel can watch per process; the executor's watchdog sees to the rest."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for kind, wanted in (
-        (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, file_bytes),
         (resource.RLIMIT_NOFILE, open_files),
+        (resource.RLIMIT_CPU, cpu_seconds),
+        (resource.RLIMIT_DATA, data_bytes),
+        (resource.RLIMIT_NPROC, processes),
     ):
         hard = resource.getrlimit(kind)[1]
         ceiling = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(kind, (ceiling, ceiling))
+        if wanted:
+            resource.setrlimit(kind, (ceiling, ceiling))
     try:
         with open("/proc/self/oom_score_adj", "w") as file:
             file.write("1000")  # when the machine runs out of memory, the job goes first, not its driver
@@ -102,35 +108,36 @@ def peak_kib() -> str:
         return "0"
 
 
-def explain(report: int, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def explain(report: int, script: str, error: BaseException, trace: TracebackType | None) -> None:
     """The hook for uncaught exceptions: print as Python does, without our frames, and tell the executor."""
     import traceback  # noqa: PLC0415 - only a script that fails pays for it
 
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+    while trace is not None and trace.tb_frame.f_code.co_filename != script:
         trace = trace.tb_next
     error.__traceback__ = trace
     text = "".join(traceback.format_exception(error))
     sys.stderr.write(text)
     number = getattr(error, "errno", None) if isinstance(error, OSError) else None
     full = number in (27, 28, 122)  # EFBIG, ENOSPC, EDQUOT
-    state = "disk" if full else "memory" if isinstance(error, MemoryError) else "exception"
+    no_memory = isinstance(error, MemoryError) or number == 12  # ENOMEM
+    state = "disk" if full else "memory" if no_memory else "exception"
     text = text if len(text) <= 12_000 else text[:4_000] + "\n...\n" + text[-8_000:]
     data = text.replace("\n", "\x1f").encode("utf-8", "replace")
     os.write(report, b"e\t" + state.encode() + b"\t" + data + b"\n")
 
 
 def main() -> None:
-    report, life, ask, file_bytes, open_files = map(int, sys.argv[1:6])
-    view, script = sys.argv[6:8]
+    report, life, ask, *limits = map(int, sys.argv[1:9])
+    view, script = sys.argv[9:11]
     for descriptor in (report, life):
         os.set_inheritable(descriptor, False)
     die_with(life)
-    limit(file_bytes, open_files)
+    limit(*limits)
     faulthandler.enable(report)
     faulthandler.register(ask, report)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what was printed before a kill is kept
-    sys.excepthook = lambda kind, error, trace: explain(report, kind, error, trace)
+    sys.excepthook = lambda kind, error, trace: explain(report, script, error, trace)
 
     opened = Opened(report, view)
 

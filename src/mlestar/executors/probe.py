@@ -6,8 +6,6 @@ import json
 import os
 import platform
 import shutil
-import signal
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +13,16 @@ from pathlib import Path
 
 import psutil
 
-from mlestar.executors.local import environment, find_interpreter
+from mlestar.executors.local import LocalExecutor
+from mlestar.executors.streams import clean
+from mlestar.records import Job, Limits
 
 _PATIENCE = 120.0
+_ANSWERS = "answers.jsonl"
 _IMPORT = """
-import importlib, importlib.metadata, json, os, sys
-answers = os.fdopen(os.dup(1), "w")
-os.dup2(2, 1)  # what a module prints on import is not an answer
-for name in sys.argv[1:]:
+import importlib, importlib.metadata, json
+answers = open({answers!r}, "w")
+for name in {names!r}:
     try:
         module = importlib.import_module(name)
         version = getattr(module, "__version__", None)
@@ -33,7 +33,7 @@ for name in sys.argv[1:]:
                 version = "unknown"
         answer = [name, str(version), ""]
     except BaseException as error:
-        answer = [name, "", f"{type(error).__name__}: {error}"]
+        answer = [name, "", f"{{type(error).__name__}}: {{error}}"]
     print(json.dumps(answer), file=answers, flush=True)
 """
 
@@ -50,16 +50,15 @@ class Found:
         return not self.error
 
 
-def probe(interpreter: str, modules: Sequence[str], seconds: float = _PATIENCE) -> dict[str, Found]:
-    """Import `modules` for real in `interpreter`, with a job's environment; one process unless one crashes.
+def probe(executor: LocalExecutor, modules: Sequence[str], seconds: float = _PATIENCE) -> dict[str, Found]:
+    """Import `modules` for real, as a job behind the wall; one job unless one crashes.
 
     A module that crashes the interpreter or does not end within `seconds` is named, and the rest are
-    tried without it. Raises SettingsError when there is no such interpreter.
+    tried without it.
     """
-    python = find_interpreter(interpreter)
     found: dict[str, Found] = {}
     while left := [name for name in dict.fromkeys(modules) if name not in found]:
-        answered, ending = _import(python, left, seconds)
+        answered, ending = _import(executor, left, seconds)
         found |= answered
         silent = [name for name in left if name not in answered]
         if silent:
@@ -67,36 +66,22 @@ def probe(interpreter: str, modules: Sequence[str], seconds: float = _PATIENCE) 
     return {name: found[name] for name in modules}
 
 
-def _import(python: str, modules: list[str], seconds: float) -> tuple[dict[str, Found], str]:
-    """The answers that came, and in words how the process ended."""
-    with tempfile.TemporaryDirectory(prefix="mlestar-probe-") as home:
-        (Path(home) / "tmp").mkdir()
-        process = subprocess.Popen(
-            [python, "-c", _IMPORT, *modules],
-            cwd=home,
-            env=environment(python, Path(home), 1),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+def _import(executor: LocalExecutor, modules: list[str], seconds: float) -> tuple[dict[str, Found], str]:
+    """The answers that came, and in words how the job ended."""
+    with tempfile.TemporaryDirectory(prefix="mle-star-probe-") as home:
+        view, folder = Path(home) / "view", Path(home) / "job"
+        view.mkdir()
+        script = _IMPORT.format(answers=_ANSWERS, names=modules)
+        outcome = executor.run(Job("probe", script, str(view), str(folder), Limits(seconds, 8192)))
         try:
-            out, err = process.communicate(timeout=seconds)
-            ending = _ended(process.returncode, err)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            out, err = process.communicate()
-            ending = f"the import did not end within {seconds:g} seconds"
-    answers = [json.loads(line) for line in out.splitlines() if line.startswith("[") and line.endswith("]")]
-    return {name: Found(version, error) for name, version, error in answers}, ending
-
-
-def _ended(status: int, printed: str) -> str:
-    last = (printed.strip().splitlines() or [""])[-1][:300]
-    how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-    return f"the interpreter {how} during the import{': ' if last else ''}{last}"
+            lines = (folder / _ANSWERS).read_text(errors="replace").splitlines()
+        except OSError:
+            lines = []
+        executor.discard(Job("probe", "", "", str(folder), Limits(1, 1)))
+    answers = [json.loads(line) for line in lines if line.endswith("]")]
+    last = (outcome.error.strip().splitlines() or ["it ended the interpreter"])[0][:300]
+    found = {name: Found(clean(version), clean(error)) for name, version, error in answers if name in modules}
+    return found, f"during the import: {outcome.state}, {last}"
 
 
 @dataclass(frozen=True)

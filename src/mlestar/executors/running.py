@@ -8,12 +8,13 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from mlestar.executors.streams import Output, Report
+from mlestar.executors.walls import Launch
 from mlestar.executors.watchdog import MARKER, Tree, Watchdog
 from mlestar.records import OutcomeState
 
@@ -24,27 +25,29 @@ _STACK_PATIENCE = 0.3
 class Running:
     """A job's process. As a context: on leaving, its whole tree is dead and its pipes are closed.
 
-    `command(report, life)` gives the command line, with the two descriptors that the prelude wants.
+    `launch(report, life)` gives the wrapped command, with the two descriptors that the prelude wants.
     """
 
-    def __init__(
-        self, command: Callable[[int, int], Sequence[str]], folder: Path, environment: Mapping[str, str]
-    ) -> None:
+    def __init__(self, launch: Callable[[int, int, str], Launch], folder: Path) -> None:
         mark = secrets.token_hex(8)
         report, report_end = os.pipe()
         life_end, self._life = os.pipe()  # never written: it ends when our process does
         output, output_end = os.pipe()
         try:
-            self._process = subprocess.Popen(
-                command(report_end, life_end),
-                cwd=folder,
-                env={**environment, MARKER: mark},
-                stdin=subprocess.DEVNULL,
-                stdout=output_end,
-                stderr=output_end,
-                start_new_session=True,
-                pass_fds=(report_end, life_end),
-            )
+            started = launch(report_end, life_end, f"{MARKER}={mark}")
+            try:
+                self._process = subprocess.Popen(
+                    started.argv,
+                    cwd=folder,
+                    env=started.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output_end,
+                    stderr=output_end,
+                    start_new_session=True,
+                    pass_fds=(report_end, life_end, *started.descriptors),
+                )
+            finally:
+                _close(*started.descriptors)
         except BaseException:
             _close(report, self._life, output)
             raise
@@ -77,10 +80,10 @@ class Running:
                 if broken := watchdog.broken():
                     return broken
 
-    def ask_stack(self) -> None:
-        """Have the process write where it is into its report; in vain when it cannot."""
-        with suppress(OSError):
-            os.kill(self._process.pid, STACK_SIGNAL)
+    def ask_stack(self, program: str, argument: str) -> None:
+        """Have the process that runs `program` with `argument` write where it is into its report; perhaps in vain."""
+        with suppress(OSError, ValueError):
+            os.kill(self.tree.find(program, argument), STACK_SIGNAL)
         deadline = time.monotonic() + _STACK_PATIENCE
         while not self.report.stack and time.monotonic() < deadline:
             time.sleep(0.01)

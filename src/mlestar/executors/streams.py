@@ -91,6 +91,7 @@ class Report(Stream):
         super().__init__(descriptor)
         self.opened: set[str] = set()
         self.peak_kib = 0
+        self.finished = False
         self.error = ""
         self.state: OutcomeState = "exception"
         self.stack = ""
@@ -108,6 +109,7 @@ class Report(Stream):
             if len(self.opened) < _MAX_PATHS:
                 self.opened.add(clean(rest))
         elif tab and tag == "p":
+            self.finished = True
             self.peak_kib = max(self.peak_kib, int(rest) if rest.isdecimal() and len(rest) < 12 else 0)
         elif tab and tag == "e":
             kind, _, text = rest.partition("\t")

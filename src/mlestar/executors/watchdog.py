@@ -6,15 +6,19 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
+from mlestar.executors.cgroups import Group
 from mlestar.records import Limits, OutcomeState
 
 MARKER = "MLESTAR_JOB"
 _BLOCK = 4096  # an empty file is not free: a flood of them counts too
 _MIB = 1024 * 1024
+_FLOOR = 64 * _MIB  # free bytes below which the machine itself is in trouble
+_DEEPEST = 60  # folders inside one another
 
 
 class Tree:
@@ -56,6 +60,15 @@ class Tree:
         except (psutil.Error, OSError):
             return False  # another user's, the kernel's, or already dead
 
+    def find(self, program: str, argument: str) -> int:
+        """The oldest member that runs `program` with `argument`; the root where there is none."""
+        for process in self.scan():
+            with contextlib.suppress(psutil.Error, OSError):
+                name, *arguments = process.cmdline()
+                if name == program and argument in arguments:
+                    return process.pid
+        return self.root
+
     def kill(self, patience: float = 5.0) -> None:
         """End every member, also those that appear meanwhile. The root must not have been waited for yet."""
         with contextlib.suppress(OSError):
@@ -80,15 +93,22 @@ def _alive(process: psutil.Process) -> bool:
 
 
 class Watchdog:
-    """Looks every `TICK` seconds; `broken` names the limit that a job broke."""
+    """Looks every `TICK` seconds; `broken` names the limit that a job broke.
+
+    `views` are the paths under which the job's files show the view; `group` is its control group, if it has one.
+    """
 
     TICK = 0.2
 
-    def __init__(self, tree: Tree, folder: Path, view: Path, limits: Limits) -> None:
-        self.tree, self.folder, self.view, self.limits = tree, folder, view, limits
+    def __init__(self, tree: Tree, folder: Path, views: Sequence[str], limits: Limits, group: Group | None) -> None:
+        self.tree, self.folder, self.limits, self.group = tree, folder, limits, group
         self.started = time.monotonic()
         self.peak = 0
         self.opened: set[str] = set()
+        self._views = tuple(f"{view}/" for view in views)
+        self._disk = os.stat(folder).st_dev
+        self._free = free_bytes(folder)
+        self._unlinked = 0
         self._next = self.started + 0.03
         self._next_walk = self.started + self.TICK
 
@@ -107,32 +127,47 @@ class Watchdog:
         self._next = time.monotonic() + self.TICK
         if len(members) > self.limits.processes:
             return "processes"
-        if self._memory(members) > self.limits.memory_mb * _MIB:
+        hidden = self._look_into(members)
+        if self._memory(members, hidden) > self.limits.memory_mb * _MIB or (self.group and self.group.out_of_memory()):
             return "memory"
-        self._see_open(members)
-        return "disk" if now >= self._next_walk and self._folder_full() else None
+        return "disk" if now >= self._next_walk and self.disk_full() else None
 
-    def _memory(self, members: list[psutil.Process]) -> int:
-        total = sum(_resident(process) for process in members)
-        if len(members) > 1 and total > self.limits.memory_mb * _MIB:
-            total = sum(_resident(process, shared=True) for process in members)
-        self.peak = max(self.peak, total)
-        return total
-
-    def _see_open(self, members: list[psutil.Process]) -> None:
-        """Files that C libraries opened past the audit hook, as far as they are open just now."""
-        below = f"{self.view}/"
-        for process in members:
-            with contextlib.suppress(psutil.Error, OSError):
-                paths = (file.path for file in process.open_files())
-                self.opened.update(path.removeprefix(below) for path in paths if path.startswith(below))
-
-    def _folder_full(self) -> bool:
-        before = time.monotonic()
-        full = folder_bytes(self.folder, self.limits.disk_mb * _MIB) > self.limits.disk_mb * _MIB
+    def disk_full(self) -> bool:
+        """Whether the job has written more than it may, or the disk that it writes to is nearly full by its doing."""
+        before, most = time.monotonic(), self.limits.disk_mb * _MIB
+        full = folder_bytes(self.folder, most) + self._unlinked > most
+        free = free_bytes(self.folder)
+        full = full or (free < _FLOOR and self._free - free > _FLOOR)
         now = time.monotonic()
         self._next_walk = now + max(self.TICK, 20 * (now - before))  # at most a twentieth of the time
         return full
+
+    def _memory(self, members: list[psutil.Process], hidden: int) -> int:
+        total = sum(_resident(process) for process in members) + hidden
+        if len(members) > 1 and total > self.limits.memory_mb * _MIB:
+            total = sum(_resident(process, shared=True) for process in members) + hidden
+        self.peak = max(self.peak, total)
+        return total
+
+    def _look_into(self, members: list[psutil.Process]) -> int:
+        """What is open just now: files of the view that C libraries opened past the audit hook, and bytes without a
+        name. Returns those that are memory; those on the job's disk are kept for the next look at it.
+        """
+        memory: dict[int, int] = {}
+        disk: dict[int, int] = {}
+        for process in members:
+            with contextlib.suppress(OSError), os.scandir(f"/proc/{process.pid}/fd") as entries:
+                for entry in entries:
+                    with contextlib.suppress(OSError):
+                        path = os.readlink(entry.path)
+                        self.opened.update(path.removeprefix(v) for v in self._views if path.startswith(v))
+                        if path.endswith(" (deleted)"):
+                            found = os.stat(entry.path)
+                            kept = memory if path.startswith("/memfd:") else disk
+                            if kept is memory or found.st_dev == self._disk:
+                                kept[found.st_ino] = found.st_blocks * 512
+        self._unlinked = sum(disk.values())
+        return sum(memory.values())
 
 
 def _resident(process: psutil.Process, shared: bool = False) -> int:
@@ -143,16 +178,25 @@ def _resident(process: psutil.Process, shared: bool = False) -> int:
         return 0
 
 
+def free_bytes(folder: Path) -> int:
+    """What an ordinary user may still write to the disk that holds `folder`."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
 def folder_bytes(folder: Path, enough: int) -> int:
-    """Bytes below `folder`, links not followed; stops counting beyond `enough`."""
-    total, stack = 0, [os.fspath(folder)]
+    """Bytes below `folder`, links not followed; more than `enough` are not counted, nor folders that are too deep."""
+    total, stack = 0, [(os.fspath(folder), 0)]
     while stack and total <= enough:
-        with contextlib.suppress(OSError), os.scandir(stack.pop()) as entries:
+        path, depth = stack.pop()
+        if depth > _DEEPEST:
+            return enough + 1  # deeper still, paths grow too long to be looked at
+        with contextlib.suppress(OSError), os.scandir(path) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):
                     total += max(entry.stat(follow_symlinks=False).st_size, _BLOCK)
                     if entry.is_dir(follow_symlinks=False):
-                        stack.append(entry.path)
+                        stack.append((entry.path, depth + 1))
                 if total > enough:
                     break
     return total

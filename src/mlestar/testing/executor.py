@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -123,29 +125,45 @@ class ExecutorContract:
         assert "'OMP_NUM_THREADS': '3'" in outcome.output
 
     def test_jobs_run_side_by_side_up_to_the_slots(self, tmp_path: Path) -> None:
-        meet = (
-            "import os, time\nfrom pathlib import Path\nme, other = {me!r}, {other!r}\n"
-            "Path(me).touch()\nwhile not os.path.exists(other):\n    time.sleep(0.01)\nprint('met')"
-        )
-        marks = [str(tmp_path / "left"), str(tmp_path / "right")]
-        pairs = [(marks[0], marks[1]), (marks[1], marks[0])]
-        jobs = [
-            replace(self.job(tmp_path, meet.format(me=me, other=other)), folder=str(tmp_path / f"job-{place}"))
-            for place, (me, other) in enumerate(pairs)
-        ]
+        script = "import os, time\nopen('up', 'w').close()\nwhile not os.path.exists('go'):\n    time.sleep(0.01)"
+        jobs = [replace(self.job(tmp_path, script), folder=str(tmp_path / f"job-{place}")) for place in range(3)]
         executor = self.make(slots=2)
-        with ThreadPoolExecutor(2) as pool:
-            assert [outcome.output for outcome in pool.map(executor.run, jobs)] == ["met\n", "met\n"]
+        with ThreadPoolExecutor(3) as pool:
+            outcomes = [pool.submit(executor.run, job) for job in jobs]
+            wait_until(lambda: sum(Path(job.folder, "up").exists() for job in jobs) == 2)
+            first = [job for job in jobs if Path(job.folder, "up").exists()]
+            for job in first:
+                Path(job.folder, "go").touch()
+            wait_until(lambda: all(Path(job.folder, "up").exists() for job in jobs))
+            for job in jobs:
+                Path(job.folder, "go").touch()
+            assert [future.result(timeout=20).state for future in outcomes] == ["ok"] * 3
 
     def test_stop_ends_running_and_waiting_jobs(self, tmp_path: Path) -> None:
-        up = tmp_path / "up"
-        script = f"import time\nopen({str(up)!r}, 'w').close()\ntime.sleep(60)"
-        job = self.job(tmp_path, script)
+        job = self.job(tmp_path, "import time\nopen('up', 'w').close()\ntime.sleep(60)")
+        jobs = [replace(job, folder=f"{job.folder}-{number}") for number in range(2)]
         executor = self.make(slots=1)
         with ThreadPoolExecutor(2) as pool:
-            outcomes = [pool.submit(executor.run, replace(job, folder=f"{job.folder}-{i}")) for i in range(2)]
-            while not up.exists():
-                threading.Event().wait(0.01)
+            outcomes = [pool.submit(executor.run, job) for job in jobs]
+            wait_until(lambda: any(Path(job.folder, "up").exists() for job in jobs))
             executor.stop()
             executor.stop()
             assert [future.result(timeout=5).state for future in outcomes] == ["stopped", "stopped"]
+
+    def test_what_it_leaves_can_be_taken_away(self, tmp_path: Path) -> None:
+        script = (
+            "import os\nos.mkdir('locked')\nopen('locked/x', 'w').close()\nos.chmod('locked', 0)\n"
+            "for _ in range(1500):\n    os.mkdir('d')\n    os.chdir('d')\n"
+        )
+        executor, job = self.make(), self.job(tmp_path, script, disk_mb=200)
+        assert executor.run(job).state == "disk", "folders too deep to be looked at are too much"
+        executor.discard(job)
+        assert not Path(job.folder).exists()
+
+
+def wait_until(ready: Callable[[], bool], seconds: float = 30) -> None:
+    """Look again and again; AssertionError when it takes too long."""
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.01)
