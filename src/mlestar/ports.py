@@ -23,6 +23,8 @@ Rows = NDArray[np.intp]
 Blocks = Mapping[str, Sequence[Rows]]  # by view: blocks of its test rows
 Piece = tuple[str, Rows | None]  # a view, and which of its test rows (None: all)
 Measure = Callable[[str, Array, Rows | None], float]
+Answer = Callable[[bytes], bytes]
+Serve = Callable[[str, Mapping[str, bytes]], Answer]  # a program of ours behind the wall, and files that it may read
 
 
 class Brain(Protocol):
@@ -54,10 +56,6 @@ class Executor(Protocol):
 
         Raises OSError (ENOSPC) when it failed because our own disk is full.
         """
-        ...
-
-    def discard(self, job: Job) -> None:
-        """Take away what the job left in its folder."""
         ...
 
     def stop(self) -> None:
@@ -118,8 +116,8 @@ class Task(Protocol):
         """
         ...
 
-    def deliver(self, folder: Path, target: Path) -> None:
-        """Write the user's submission file from a job's: the sample's order, echo columns byte for byte."""
+    def deliver(self, folder: Path) -> bytes:
+        """The user's submission file from a job's: the sample's order, echo columns byte for byte."""
         ...
 
 

@@ -41,6 +41,14 @@ class Group:
         """Whether the kernel has refused a new process to the group."""
         return self._count(("pids.events",), "max") > 0
 
+    def members(self) -> set[int]:
+        """The processes that are in the group."""
+        found: set[int] = set()
+        for folder in self.folders:
+            with contextlib.suppress(OSError, ValueError):
+                found.update(map(int, (folder / "cgroup.procs").read_text().split()))
+        return found
+
     def _count(self, files: Sequence[str], word: str) -> int:
         for path in (folder / name for folder in self.folders for name in files):
             with contextlib.suppress(OSError, ValueError):

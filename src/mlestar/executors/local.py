@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from mlestar import plain
 from mlestar.errors import SettingsError
 from mlestar.executors import cgroups, leavings, walls
 from mlestar.executors.ending import Ending
@@ -85,13 +86,9 @@ class LocalExecutor:
             self._stopping.set()
             os.write(self._stop_end, b".")  # never read: from now on the other end stays readable
 
-    def discard(self, job: Job) -> None:
-        """Take the job's folder away, whatever the script made of it."""
-        leavings.remove(Path(job.folder))
-
     def _run(self, place: Place, group: cgroups.Group | None) -> Outcome:
         limits, (_, inside) = place.limits, self._wall.inside(place)
-        with Running(lambda *ends: self._launch(place, group, *ends), place.folder) as running:
+        with Running(lambda *ends: self._launch(place, group, *ends), place.folder, group) as running:
             watchdog = Watchdog(running.tree, place.folder, (str(place.view), inside), limits, group)
             broken = running.follow(watchdog, self._stop, limits.output_kb * 1024)
             if broken == "timeout":
@@ -99,7 +96,7 @@ class LocalExecutor:
             running.end()
         if broken is None and watchdog.disk_full():
             broken = "disk"
-        leavings.remove(place.folder / "tmp")
+        plain.remove(place.folder / "tmp")
         state, error = Ending(running, limits, group, self._wall.mapped_status).told(broken)
         if state not in ("ok", "stopped") and free_bytes(place.folder) < _NO_ROOM:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place.folder))
@@ -135,7 +132,7 @@ class LocalExecutor:
         """Make the job's folder afresh."""
         view = Path(job.view).resolve(strict=True)
         folder = Path(job.folder).absolute()
-        leavings.remove(folder)
+        plain.remove(folder)
         (folder / "tmp").mkdir(parents=True)
         place = Place(folder.resolve(), view, job.limits)
         self._wall.lay(place)

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import psutil
 
+from mlestar import plain
 from mlestar.executors.local import LocalExecutor
-from mlestar.executors.streams import clean
+from mlestar.plain import clean
 from mlestar.records import Job, Limits
 
 _PATIENCE = 120.0
@@ -77,7 +78,7 @@ def _import(executor: LocalExecutor, modules: list[str], seconds: float) -> tupl
             lines = (folder / _ANSWERS).read_text(errors="replace").splitlines()
         except OSError:
             lines = []
-        executor.discard(Job("probe", "", "", str(folder), Limits(1, 1)))
+        plain.remove(folder)
     answers = [json.loads(line) for line in lines if line.endswith("]")]
     last = (outcome.error.strip().splitlines() or ["it ended the interpreter"])[0][:300]
     found = {name: Found(clean(version), clean(error)) for name, version, error in answers if name in modules}

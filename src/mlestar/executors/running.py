@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from mlestar.executors.cgroups import Group
 from mlestar.executors.streams import Output, Report
 from mlestar.executors.walls import Launch
 from mlestar.executors.watchdog import MARKER, Tree, Watchdog
@@ -28,7 +29,7 @@ class Running:
     `launch(report, life)` gives the wrapped command, with the two descriptors that the prelude wants.
     """
 
-    def __init__(self, launch: Callable[[int, int, str], Launch], folder: Path) -> None:
+    def __init__(self, launch: Callable[[int, int, str], Launch], folder: Path, group: Group | None) -> None:
         mark = secrets.token_hex(8)
         report, report_end = os.pipe()
         life_end, self._life = os.pipe()  # never written: it ends when our process does
@@ -55,7 +56,7 @@ class Running:
             _close(report_end, life_end, output_end)
         self._started = time.monotonic()
         self._exit = os.pidfd_open(self._process.pid)
-        self.tree = Tree(self._process.pid, mark)
+        self.tree = Tree(self._process.pid, mark, group)
         self.output, self.report = Output(output), Report(report)
         self.seconds, self.status = 0.0, 0
 

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 
+from mlestar.plain import clean
 from mlestar.records import OutcomeState
 
 HEAD, TAIL = 16_384, 49_152
 _CHUNK = 65_536
 _MAX_PATHS = 200_000
 _MAX_STACK = 8_000
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)", re.DOTALL)
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def clean(text: str) -> str:
-    """Text fit for a terminal and a page: no escapes, no control characters, progress bars at their last state."""
-    lines = _ESCAPES.sub("", text.replace("\r\n", "\n")).split("\n")
-    return "\n".join(_CONTROLS.sub("", line.rstrip("\r").rpartition("\r")[2]) for line in lines)
 
 
 def shorten(text: str, limit: int) -> str:

@@ -22,15 +22,16 @@ _DEEPEST = 60  # folders inside one another
 
 
 class Tree:
-    """All live processes of a job: those that carry its mark, share its session, or descend from either.
+    """All live processes of a job: those in its control group, that carry its mark, share its session, or descend.
 
     The mark is an environment variable, which survives fork, setsid and a double fork; a process that
     drops it is still found through its parent or session, if it is looked at while those live.
     """
 
-    def __init__(self, root: int, mark: str) -> None:
+    def __init__(self, root: int, mark: str, group: Group | None) -> None:
         self.root = root
         self.mark = mark
+        self.group = group
         self._ours = {root: psutil.Process(root).create_time()}  # a number alone may come to mean another process
         self._foreign: set[int] = {os.getpid()}
 
@@ -38,12 +39,13 @@ class Tree:
         """The members that are there now. A process is judged once and then remembered."""
         numbers = psutil.pids()
         self._foreign.intersection_update(numbers)
+        grouped = self.group.members() if self.group else set()
         members = []
         for pid in numbers:  # ascending, so parents mostly come before their children
-            if pid not in self._foreign:
+            if pid not in self._foreign or pid in grouped:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process = psutil.Process(pid)
-                    if self._belongs(process):
+                    if pid in grouped or self._belongs(process):
                         self._ours[pid] = process.create_time()
                         members.append(process)
                     else:
@@ -139,7 +141,7 @@ class Watchdog:
         free = free_bytes(self.folder)
         full = full or (free < _FLOOR and self._free - free > _FLOOR)
         now = time.monotonic()
-        self._next_walk = now + max(self.TICK, 20 * (now - before))  # at most a twentieth of the time
+        self._next_walk = now + max(self.TICK, 4 * (now - before))  # a flood doubles in the time between two looks
         return full
 
     def _memory(self, members: list[psutil.Process], hidden: int) -> int:

@@ -51,7 +51,7 @@ class Bubblewrap(Wall):
         setting = [part for name, value in environment.items() for part in ("--setenv", name, value)]
         options = [*_CLOSED.split(), *(_ORDINARY if user is None else _ROOT).split(), *setting, *self._mounts(place)]
         # Through descriptors: a command line would show our paths to the job, in /proc/1/cmdline.
-        told, forbidden = _handed("\0".join(options).encode() + b"\0"), _handed(filters.program())
+        told, forbidden = _handed("\0".join(options).encode() + b"\0"), _handed(filters.program(unix=True))
         become = [] if user is None else _become(user)
         wrapped = [self.program, "--args", str(told), "--seccomp", str(forbidden), "--", *become, *argv]
         # An empty environment: bubblewrap's own process inside keeps it, readable in /proc/1/environ.

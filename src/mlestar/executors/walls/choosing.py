@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from mlestar.errors import SettingsError
@@ -49,12 +50,12 @@ def choose(interpreter: Interpreter, reads: tuple[Path, ...], wanted: str = "aut
     """
     if wanted not in NAMES:
         raise SettingsError(f"setting 'wall': there is no wall {wanted!r}; there are {', '.join(NAMES)}")
-    lacking = []
+    lacking: list[str] = []
     for name, make in (("bubblewrap", _bubblewrap), ("landlock", _landlock)):
         if wanted in (name, "auto"):
             wall = make(interpreter, reads)
             if isinstance(wall, Wall):
-                return wall
+                return replace(wall, about="; ".join([wall.about, *lacking]))
             lacking.append(f"{name}: {wall}")
     if wanted in ("auto", "none"):
         return Wall(about="; ".join(lacking) or "none was wanted")
@@ -101,6 +102,7 @@ def _tried(wall: Wall, python: str) -> Wall | str:
         place = Place(Path(name).resolve() / "job", Path(name).resolve() / "view", Limits(_PATIENCE, 256))
         (place.folder / "tmp").mkdir(parents=True)
         place.view.mkdir()
+        place.view.chmod(0o755)
         secret = Path(name).resolve() / "secret"
         secret.write_text("secret")
         (place.folder / "trial.py").write_text(_TRIAL)

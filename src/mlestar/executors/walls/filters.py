@@ -14,7 +14,7 @@ _NUMBER, _MACHINE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data,
 _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
 _EPERM, _ENOSYS, _EAFNOSUPPORT = 1, 38, 97
 _NEW_NAMESPACES = 0x7E020080
-_FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink: all of them end at a namespace; vsock does not
+_UNIX, _FAMILIES = 1, (2, 10, 16)  # inet, inet6, netlink end at a network namespace; vsock and others do not
 _X32 = 0x40000000
 
 # Numbers by machine: (audit architecture, clone, clone3, socket, the rest).
@@ -36,8 +36,11 @@ _AARCH64 = {"ptrace": 117, "shmget": 194, "shmat": 196, "semget": 190, "msgget":
 _MACHINES = {"x86_64": (0xC000003E, 56, 435, 41, _X86_64), "aarch64": (0xC00000B7, 220, 435, 198, _AARCH64)}
 
 
-def program(machine: str = "") -> bytes:
-    """The filter for a machine (default: this one), as an array of `struct sock_filter`; empty for an unknown one."""
+def program(machine: str = "", *, unix: bool) -> bytes:
+    """The filter for a machine (default: this one), as an array of `struct sock_filter`; empty for an unknown one.
+
+    `unix` allows Unix sockets beside socket pairs: where files outside have names, those may be doors.
+    """
     known = _MACHINES.get(machine or os.uname().machine)
     if known is None:
         return b""
@@ -50,7 +53,7 @@ def program(machine: str = "") -> bytes:
     steps += [(_EQUAL, 0, 4, clone), (_LOAD, 0, 0, _FIRST_ARGUMENT), (_ANY_BIT, 0, 1, _NEW_NAMESPACES),
               (_RETURN, 0, 0, _ERROR | _EPERM), (_RETURN, 0, 0, _ALLOW)]  # fmt: skip
     steps += [(_EQUAL, 1, 0, socket), (_RETURN, 0, 0, _ALLOW), (_LOAD, 0, 0, _FIRST_ARGUMENT)]
-    for family in _FAMILIES:
+    for family in (*_FAMILIES, *((_UNIX,) if unix else ())):
         steps += [(_EQUAL, 0, 1, family), (_RETURN, 0, 0, _ALLOW)]
     steps.append((_RETURN, 0, 0, _ERROR | _EAFNOSUPPORT))
     return b"".join(struct.pack("HBBI", *step) for step in steps)

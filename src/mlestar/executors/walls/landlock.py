@@ -1,7 +1,7 @@
 """The wall of Landlock: `unshare` for processes, network and mounts; stage.py, inside, closes the rest.
 
 Weaker than bubblewrap: names, sizes and times of files outside can still be asked for, though nothing can
-be opened; and root's job stays uid 0, without capabilities.
+be opened; Unix sockets are only had in pairs; and root's job stays uid 0, without capabilities.
 """
 
 from __future__ import annotations
@@ -53,6 +53,6 @@ class Landlock(Wall):
             "folder": str(place.folder),
             "devices": [*(f"/dev/{name}" for name in _DEVICES), *graphics],
             "shm": max(_SHM_MB, place.limits.memory_mb // 4) * 1024 * 1024,
-            "filter": filters.program().hex(),
+            "filter": filters.program(unix=False).hex(),
         }
         return json.dumps(told)

@@ -1,0 +1,84 @@
+"""Making plain what nobody trusts: texts of a script, a brain or a data file, and the files that a script left.
+
+Standard library only, so that every layer may use it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)", re.DOTALL)
+_CONTROLS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"
+    r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\U000e0000-\U000e007f]"  # reorder, break or hide text
+)
+_LONE = re.compile(r"[\ud800-\udfff]")  # no encoding can write them
+
+
+def clean(text: str) -> str:
+    """Text fit for a terminal and a page: no escapes, no control characters, progress bars at their last state."""
+    lines = _ESCAPES.sub("", _LONE.sub("\ufffd", text).replace("\r\n", "\n")).split("\n")
+    return "\n".join(_CONTROLS.sub("", line.rstrip("\r").rpartition("\r")[2]) for line in lines)
+
+
+def word(text: object, most: int = 200) -> str:
+    """Clean text in one line of at most `most` characters."""
+    line = " ".join(clean(str(text)[: 8 * most]).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def source(text: str) -> str:
+    """A program's text that can be written and parsed: one kind of line end, no NUL, no lone surrogates."""
+    return _LONE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd"))
+
+
+def read(path: Path, most: int) -> bytes | str:
+    """The bytes of a regular file of at most `most`, or what is wrong; follows no link, waits for no pipe."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        return f"{path.name} is not a plain file that can be read ({error.strerror})"
+    state = os.fstat(handle)
+    if not stat.S_ISREG(state.st_mode):
+        os.close(handle)
+        return f"{path.name} is not a plain file"
+    with os.fdopen(handle, "rb") as file:
+        if state.st_size > most:
+            return f"{path.name} is {state.st_size} bytes long; at most {most} are read"
+        return file.read(most)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder that a script filled, or what lies at its place, if anything does.
+
+    However deep: what lies deeper is first brought to the top.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink(missing_ok=True)
+        return
+    number = 0
+    while folders := [entry for entry in _entries(folder) if not _unlinked(entry)]:
+        for entry in folders:
+            for inner in _entries(Path(entry.path)):
+                if not _unlinked(inner):
+                    number += 1
+                    os.rename(inner.path, folder / f".{number}.removing")
+            os.rmdir(entry.path)
+    os.rmdir(folder)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    os.chmod(folder, 0o700)  # its owner may have locked it
+    with os.scandir(folder) as entries:
+        return list(entries)
+
+
+def _unlinked(entry: os.DirEntry[str]) -> bool:
+    """Whether it was no folder, and is gone."""
+    if entry.is_dir(follow_symlinks=False):
+        return False
+    os.unlink(entry.path)
+    return True

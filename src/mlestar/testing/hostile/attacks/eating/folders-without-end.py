@@ -1,0 +1,6 @@
+# folders without end
+# ends: disk or exception
+
+while True:
+    os.mkdir('d')
+    os.chdir('d')

@@ -1,0 +1,7 @@
+# many sparse files
+# ends: disk
+
+i = 0
+while True:
+    i += 1
+    open(f'f{i}', 'wb').truncate(30_000_000)

@@ -1,0 +1,8 @@
+# the page cache
+# ends: ok
+# seconds: 60
+
+for _ in range(60):
+    with open('f', 'wb') as file:
+        file.write(bytes(25_000_000))
+    os.unlink('f')

@@ -1,0 +1,6 @@
+# time
+# ends: timeout
+# seconds: 1
+
+while True:
+    pass

@@ -1,0 +1,5 @@
+# no submission
+# seconds: 30
+# judged
+
+

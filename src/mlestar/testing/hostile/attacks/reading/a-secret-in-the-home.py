@@ -1,0 +1,3 @@
+# a secret in the home
+
+seek(open(W['secret']).read())

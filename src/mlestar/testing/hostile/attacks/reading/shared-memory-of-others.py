@@ -1,0 +1,3 @@
+# shared memory of others
+
+seek(open(W['shared']).read())

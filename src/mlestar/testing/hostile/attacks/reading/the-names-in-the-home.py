@@ -1,0 +1,4 @@
+# the names in the home
+# attempts
+
+os.listdir(W['home'])

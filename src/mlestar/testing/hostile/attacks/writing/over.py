@@ -1,0 +1,6 @@
+# over ..
+# attempts
+
+open('../x', 'w').write('x')
+
+open('input/../../x', 'w').write('x')

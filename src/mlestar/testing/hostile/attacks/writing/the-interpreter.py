@@ -1,0 +1,7 @@
+# the interpreter
+# apart
+# attempts
+
+open(sys.executable, 'ab').write(b'')
+
+open(sys.prefix + '/pyvenv.cfg', 'a').write('')

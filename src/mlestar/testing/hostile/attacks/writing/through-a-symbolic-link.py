@@ -1,0 +1,5 @@
+# through a symbolic link
+# attempts
+
+os.symlink(W['secret'], 'link')
+open('link', 'a').write('x')
