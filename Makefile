@@ -2,7 +2,7 @@ VENV ?= .venv
 export VENV
 BIN = $(VENV)/bin
 
-.PHONY: help setup demo test check fmt bench-tasks bench-playbook bench-overhead clean
+.PHONY: help setup demo test check fmt bench-tasks bench-playbook bench-overhead bench-views bench-soak chaos trust clean
 
 help:            ## show the verbs
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -38,6 +38,18 @@ bench-playbook: setup  ## the playbook against random recipes, equal time
 
 bench-overhead: setup  ## what the harness adds to a job, and to a run
 	$(BIN)/python benchmarks/overhead.py
+
+bench-soak: setup      ## 2,000 tiny jobs in a row: does anything grow?
+	$(BIN)/python benchmarks/soak.py
+
+trust: setup           ## the hostile suite behind every wall; writes the table of docs/trust.md (needs root)
+	$(BIN)/python scripts/trust.py
+
+bench-views: setup     ## views of 10 to 1,000,000 rows and of 50,000 row files
+	$(BIN)/python benchmarks/views.py
+
+chaos: setup     ## kill a run at 100 moments and resume it each time, about half an hour
+	$(BIN)/python benchmarks/chaos.py --kills 100
 
 clean:           ## remove what can be made again
 	rm -rf $(VENV) demo/task demo/run .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,17 +19,18 @@ for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3; do
 done
 [ -n "$python" ] || die "no Python >= 3.11 found. One command mends it on Debian and Ubuntu: apt install python3"
 
-# The distribution's packages: installed when we may, named when we may not. Only LightGBM needs libgomp1;
-# without it mle-star runs on scikit-learn, xgboost and catboost.
+# The distribution's packages: installed when we may, named when we may not. Only LightGBM needs libgomp1, without
+# which mle-star runs on scikit-learn, xgboost and catboost; bubblewrap is the strongest wall around scripts.
 needs=()
 ldconfig -p 2>/dev/null | grep -q 'libgomp\.so\.1' || needs+=(libgomp1)
+command -v bwrap >/dev/null || needs+=(bubblewrap)
 if [ ${#needs[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null &&
         { apt-get install -y -q "${needs[@]}" || { apt-get update -q && apt-get install -y -q "${needs[@]}"; }; } >/dev/null 2>&1
     then
         say "installed ${needs[*]}"
     else
-        say "not installed: ${needs[*]} (LightGBM will be left out). One command mends it: sudo apt install ${needs[*]}"
+        say "not installed: ${needs[*]} (see mle-star doctor). One command mends it: sudo apt install ${needs[*]}"
     fi
 fi
 

@@ -59,3 +59,19 @@ def mle_star(tool):
         )
 
     return call
+
+
+@pytest.fixture(scope="session")
+def noted():
+    """The same, with every paid act noted in a log outside the journal (mlestar.testing.driver)."""
+
+    def call(log: Path, *arguments: object, moment: str = "-") -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "mlestar.testing.driver", str(log), moment, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+
+    return call
+
+
+def launches(log: Path) -> int:
+    """Jobs launched; the probe of the installed modules is none of the run's."""
+    return sum(line.startswith("launch ") and "/" in line for line in log.read_text().splitlines())

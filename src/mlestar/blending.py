@@ -16,12 +16,14 @@ import numpy as np
 from mlestar import composing, leveltwo, roles, scripts
 from mlestar.errors import NoSolution
 from mlestar.evaluating import folds
+from mlestar.plain import word
 from mlestar.ports import Array, Piece
 from mlestar.records import Blend, Judged, Score, Scored, Solution
 from mlestar.workbench import Execution, Workbench, ahead
 
 RESERVE = 1.5  # times the measured seconds of rehearsal and real run (DESIGN.md §5)
 UNLIMITED = 1e9  # seconds
+MOST_BRACKETS = 10_000  # in what a blend learned
 LATE = 0.05  # of the budget: what a run that is late may still spend on its finish
 WHOLE = 1.5  # a run on all rows against one on a fold's training rows: 1 / (0.8 · 0.85)
 
@@ -45,8 +47,6 @@ def select_greedily(bench: Workbench) -> Blend:
     """Round 0: greedy selection with replacement (Caruana et al. 2004), no more than the finish can afford."""
 
     def play() -> Blend:
-        if not bench.bank.keys():
-            raise NoSolution("no script of this run could be scored", budget=bench.rules.budget is not None)
         bench.tell("choosing members")
         cut = pieces(bench)
         found = bench.bank.select(bench.task.score, cut, bench.rules.most_members, affordable_seconds(bench))
@@ -55,14 +55,16 @@ def select_greedily(bench: Workbench) -> Blend:
         weights = tuple(sorted(found.weights.items()))
         return Blend("greedy weights", "greedy", weights, bench.bank.join(judged), judged, without)
 
+    if not bench.bank.keys():
+        raise NoSolution("no script of this run could be scored", budget=bench.rules.budget is not None)
     return bench.journal.step(f"{bench.address}/greedy", "decide", {"keys": bench.bank.keys()}, Blend, play)
 
 
 def propose(bench: Workbench, plan: roles.BlendPlan, greedy: Blend) -> Blend | None:
     """Let the brain's blend learn on the other pieces and predict each piece; None when it fails."""
     reply = bench.ask(roles.WriteBlend, roles.RewrittenCells, plan=plan)
-    cells = dict(reply.cells)
-    if not {"learn", "blend"} <= set(cells):
+    cells = {name: source for name, source in reply.cells if name in ("setup", "learn", "blend")}
+    if not {"learn", "blend"} <= set(cells) or any(map(scripts.complaint, cells.values())):
         return None
     profile = bench.task.profile
     script = leveltwo.script(cells, profile.sample, profile.prediction_columns)
@@ -70,13 +72,24 @@ def propose(bench: Workbench, plan: roles.BlendPlan, greedy: Blend) -> Blend | N
     calls = [partial(_piece, bench, script, cut, i, greedy.without[i]) for i in range(len(cut))]
     chosen = tuple(key for key, _ in greedy.weights)
     *done, last = bench.side_by_side([*calls, partial(_piece, bench, script, cut, None, chosen)])
-    if any(e.judged.reason is not None for e in [*done, last]) or not last.note:
+    if any(e.judged.reason is not None for e in [*done, last]) or not _is_learned(last.note):
         return None
     judged = _judge(bench, cut, tuple(bench.array(e.judged.members[0].blob) for e in done))
     return Blend(
-        reply.name or plan.text, plan.recipe or "brain", greedy.weights, bench.bank.join(judged), judged,
+        reply.name or word(plan.text, 80), plan.recipe or "brain", greedy.weights, bench.bank.join(judged), judged,
         greedy.without, tuple((name, cells[name]) for name in cells if name != "learn"), last.note,
     )  # fmt: skip
+
+
+def _is_learned(text: str) -> bool:
+    """Whether what a blend left as its weights is JSON of a few levels, which a script can hold as a constant."""
+    if max(text.count("["), text.count("{")) > MOST_BRACKETS:
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _piece(bench: Workbench, script: str, cut: list[Piece], i: int | None, keys: tuple[str, ...]) -> Execution:
@@ -160,6 +173,8 @@ def merge(bench: Workbench, best: Scored, other: Scored) -> Solution | None:
     keys = [f"{s.address}::{m.name}" for s in (best, other) for m in s.results[0].judged.members]
     banked = set(bench.bank.keys())
     keys = [key for key in keys if key in banked]
+    if not keys:
+        return None
     cut: list[Piece] = [(f"fold-{r.fold}", None) for r in best.results]
     means = [np.mean([bench.array(bench.bank.blob(key, view)) for key in keys], axis=0) for view, _ in cut]
     judged = _judge(bench, cut, means)

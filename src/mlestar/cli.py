@@ -6,14 +6,17 @@ or a broken task, 3 a budget ended it before any valid solution, 130 interrupted
 from __future__ import annotations
 
 import json
+import shlex
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
-from mlestar.errors import MleStarError
+from mlestar.errors import Interrupted, MleStarError
+from mlestar.plain import clean
 
 app = typer.Typer(
     name="mle-star",
@@ -31,16 +34,32 @@ Budget = Annotated[str | None, typer.Option("--budget", help="wall time of the r
 Jobs = Annotated[int | None, typer.Option("--jobs", help="jobs side by side; default the number of cores")]
 Seed = Annotated[int | None, typer.Option("--seed", help="all randomness follows from it")]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="any setting, for example refine.outer=4")]
+Unsafe = Annotated[
+    bool | None, typer.Option("--unsafe", help="run code that is not mle-star's own even where there is no wall")
+]
 Json = Annotated[bool, typer.Option("--json", help="machine-readable")]
 
 
 def main() -> None:
     """Entry point: one clear message for a user's mistake, never a traceback for it."""
+    signal.signal(signal.SIGINT, _leave)
     try:
         app()
     except MleStarError as error:
-        print(f"mle-star: {error}", file=sys.stderr)
+        say(f"mle-star: {error}", sys.stderr)
         sys.exit(error.exit_code)
+
+
+def say(text: str, where: TextIO | None = None) -> None:
+    """All that is printed: texts of scripts, brains and data files are in it, and none may steer the terminal."""
+    where = where or sys.stdout
+    encoding = where.encoding or "utf-8"
+    print(clean(text).encode(encoding, "replace").decode(encoding), file=where)
+
+
+def _leave(number: int, frame: object) -> None:
+    """Ctrl-C where no run is under way; `runs` has its own answer while one is."""
+    raise Interrupted("stopped; nothing was under way")
 
 
 @app.command()
@@ -52,25 +71,26 @@ def run(
     jobs: Jobs = None,
     seed: Seed = None,
     sets: Sets = None,
+    unsafe: Unsafe = None,
 ) -> None:
     """Solve a task: search, refine, ensemble, and hand back a submission with an honest estimate."""
     from mlestar import config, overview, progress, runs
 
-    settings = config.load(sets, brain=brain, budget=budget, jobs=jobs, seed=seed)
+    settings = config.load(sets, brain=brain, budget=budget, jobs=jobs, seed=seed, unsafe=unsafe)
     with progress.watching() as watch:
         folder = runs.start(task, out, settings, watch)
-    print(progress.summary(overview.show(folder), folder))
+    say(progress.summary(overview.show(folder), folder))
 
 
 @app.command()
-def resume(run: Run, budget: Budget = None, jobs: Jobs = None, sets: Sets = None) -> None:
+def resume(run: Run, budget: Budget = None, jobs: Jobs = None, sets: Sets = None, unsafe: Unsafe = None) -> None:
     """Go on with a run: what was recorded is replayed, nothing is paid for twice."""
     from mlestar import config, overview, progress, runs
 
-    changes = config.changes(sets, budget=budget, jobs=jobs)
+    changes = config.changes(sets, budget=budget, jobs=jobs, unsafe=unsafe)
     with progress.watching() as watch:
         folder = runs.resume(run, changes, watch)
-    print(progress.summary(overview.show(folder), folder))
+    say(progress.summary(overview.show(folder), folder))
 
 
 @app.command()
@@ -80,14 +100,15 @@ def fork(
     out: Out = None,
     budget: Budget = None,
     sets: Sets = None,
+    unsafe: Unsafe = None,
 ) -> None:
     """A new run that keeps what another recorded before a step, and goes on from there."""
     from mlestar import config, overview, progress, runs
 
-    changes = config.changes(sets, budget=budget)
+    changes = config.changes(sets, budget=budget, unsafe=unsafe)
     with progress.watching() as watch:
         folder = runs.fork(run, address, out, changes, watch)
-    print(progress.summary(overview.show(folder), folder))
+    say(progress.summary(overview.show(folder), folder))
 
 
 @app.command()
@@ -96,22 +117,28 @@ def stop(run: Run) -> None:
     from mlestar import runs
 
     runs.stop(run)
-    print(f"{run} was asked to stop; `mle-star resume {run}` goes on later")
+    say(f"{run} was asked to stop; `mle-star resume {shlex.quote(str(run))}` goes on later")
 
 
 @app.command("try")
 def try_(
-    task: Task, script: Path, jobs: Jobs = None, seed: Seed = None, sets: Sets = None, as_json: Json = False
+    task: Task,
+    script: Path,
+    jobs: Jobs = None,
+    seed: Seed = None,
+    sets: Sets = None,
+    unsafe: Unsafe = None,
+    as_json: Json = False,
 ) -> None:
     """Score any script that reads input/ and writes submission.csv, with its error."""
     import tempfile
 
     from mlestar import config, progress, runs
 
-    settings = config.load(sets, jobs=jobs, seed=seed)
+    settings = config.load(sets, jobs=jobs, seed=seed, unsafe=unsafe)
     with tempfile.TemporaryDirectory(prefix="mle-star-") as scratch, progress.watching() as watch:
         trial = runs.try_script(task, script, settings, watch, Path(scratch) / "run")
-    print(json.dumps(asdict(trial), indent=1) if as_json else progress.trial(trial))
+    say(json.dumps(asdict(trial), indent=1) if as_json else progress.trial(trial))
     if trial.scored.score is None:
         sys.exit(1)
 
@@ -121,7 +148,7 @@ def runs_(folder: Annotated[Path, typer.Argument(help="where to look")] = Path("
     """List the runs below a folder."""
     from mlestar import overview, progress
 
-    print(progress.table([(run, overview.show(run)) for run in overview.find(folder)]) or f"no runs in {folder}")
+    say(progress.table([(run, overview.show(run)) for run in overview.find(folder)]) or f"no runs in {folder}")
 
 
 @app.command()
@@ -130,7 +157,7 @@ def show(run: Run, as_json: Json = False) -> None:
     from mlestar import overview, progress
 
     found = overview.show(run)
-    print(json.dumps(asdict(found), indent=1) if as_json else progress.summary(found, run))
+    say(json.dumps(asdict(found), indent=1) if as_json else progress.summary(found, run))
 
 
 @app.command()
@@ -138,7 +165,7 @@ def report(run: Run) -> None:
     """The story of a run, in Markdown."""
     from mlestar import overview
 
-    print(overview.report(run))
+    say(overview.report(run))
 
 
 @app.command()
@@ -146,7 +173,7 @@ def check(task: Task) -> None:
     """What was inferred from a task folder, from which evidence, and what is wrong. Runs nothing."""
     from mlestar.tasks.check import check as checked
 
-    print(checked(task))
+    say(checked(task))
 
 
 @app.command()
@@ -163,7 +190,8 @@ def new(
     from mlestar.tasks.new import new as made
 
     folder = made(file, target, out, metric, key, split, seed or 0)
-    print(f"{folder} is ready: `mle-star check {folder}`, then `mle-star run {folder}`")
+    name = shlex.quote(str(folder))
+    say(f"{folder} is ready: `mle-star check {name}`, then `mle-star run {name}`")
 
 
 @app.command()
@@ -176,7 +204,7 @@ def library(
 
     for recipe in runs.recipes(" ".join(query or []), folder):
         why = " ".join(recipe.why.split())
-        print(f"{recipe.name:30} {recipe.kind:5} {recipe.cell:12} {recipe.form:8} {why[:80]}")
+        say(f"{recipe.name:30} {recipe.kind:5} {recipe.cell:12} {recipe.form:8} {why[:80]}")
 
 
 @app.command()
@@ -185,7 +213,7 @@ def doctor() -> None:
     from mlestar import config, runs
 
     for name, found in runs.doctor(config.load()):
-        print(f"{name:18} {found}")
+        say(f"{name:18} {found}")
 
 
 def version(value: bool) -> None:
@@ -193,7 +221,7 @@ def version(value: bool) -> None:
     if value:
         from importlib.metadata import version as installed
 
-        print(f"mle-star {installed('mle-star')}")
+        say(f"mle-star {installed('mle-star')}")
         raise typer.Exit
 
 

@@ -5,6 +5,7 @@ Pure text work, like `scripts`; it never runs anything.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from mlestar.scripts import (
     identifier,
     merge_setup,
     parse,
+    quoted,
     rename,
     used,
 )
@@ -46,15 +48,20 @@ WEIGHTED_MEAN = '''def blend(parts):
 def weights_cell(weights: object) -> str:
     """The cell that holds what a blend learned, one entry a line."""
     if not isinstance(weights, dict):
-        return f"WEIGHTS = {weights!r}"
-    rows = [f"    {name!r}: {_rounded(value)!r}," for name, value in weights.items()]
-    return "\n".join(["WEIGHTS = {", *rows, "}"]).replace("'", '"')
+        return f"WEIGHTS = {_literal(weights)}"
+    rows = [f"    {quoted(name)}: {_literal(value)}," for name, value in weights.items()]
+    return "\n".join(["WEIGHTS = {", *rows, "}"])
 
 
-def _rounded(value: object) -> object:
+def _literal(value: object) -> str:
+    """A plain JSON value as Python writes it; JSON's NaN and infinities have no literal."""
     if isinstance(value, float):
-        return float(f"{value:.6g}")
-    return [_rounded(v) for v in value] if isinstance(value, list) else value
+        return repr(float(f"{value:.6g}")) if math.isfinite(value) else f'float("{value}")'
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{quoted(k)}: {_literal(v)}" for k, v in value.items()) + "}"
+    return quoted(value) if isinstance(value, str) else repr(value)
 
 
 def compose(parts: Sequence[Part], joint: Mapping[str, str], title: str) -> str:
@@ -69,9 +76,12 @@ def compose(parts: Sequence[Part], joint: Mapping[str, str], title: str) -> str:
     setup = merge_setup([*(book["setup"] for book in books), joint.get("setup", "")])
     cells: dict[str, str] = {"setup": setup, "load": first["load"]}
     entries = []
+    everything = {name for book in books for cell in book.cells for name in used(cell.source)}
+    taken: set[str] = set()
     for part, book in zip(parts, books, strict=True):
         private = _private_names(book, books)
-        table = {name: f"{name}_{identifier(part.label)}" for name in private}
+        suffix = _suffix(part.label, taken, everything)
+        table = {name: f"{name}_{suffix}" for name in private}
         for cell in _own_cells(book):
             name = f"{cell.name}: {part.label}" if defined(cell.source) & private else cell.name
             cells[name] = rename(cell.source, table)
@@ -80,6 +90,16 @@ def compose(parts: Sequence[Part], joint: Mapping[str, str], title: str) -> str:
     cells |= {"blend": joint["blend"], "post": first["post"], "submit": first["submit"]}
     needs = sorted({need for book in books for need in dependencies(book.head)})
     return Notebook(head(needs, title), tuple(Cell(name, source) for name, source in cells.items())).text()
+
+
+def _suffix(label: str, taken: set[str], names: set[str]) -> str:
+    """A suffix that no other part has (`a b` and `a-b` read alike) and no name of the scripts ends with."""
+    number, suffix = 1, identifier(label)
+    while suffix in taken or any(name.endswith(f"_{suffix}") for name in names):
+        number += 1
+        suffix = f"{identifier(label)}_{number}"
+    taken.add(suffix)
+    return suffix
 
 
 def _own_cells(book: Notebook) -> list[Cell]:
@@ -115,14 +135,14 @@ def _joint_predict(entries: Sequence[tuple[Part, str]]) -> str:
     for part, function in entries:
         if len(part.members) == 1:
             (old, new), *_ = part.members.items()
-            lines.append(f'    parts["{new}"] = {function}(train, test, files, seed)["{old}"]')
+            lines.append(f"    parts[{quoted(new)}] = {function}(train, test, files, seed)[{quoted(old)}]")
         elif all(new == f"{part.label}/{old}" for old, new in part.members.items()):
-            names = ", ".join(f'"{name}"' for name in part.members)
+            names = ", ".join(map(quoted, part.members))
             lines += [f"    found = {function}(train, test, files, seed)", *_wrapped(f"    for name in ({names}):")]
-            lines.append(f'        parts[f"{part.label}/{{name}}"] = found[name]')
+            lines.append(f"        parts[{quoted(f'{part.label}/')} + name] = found[name]")
         else:
             lines.append(f"    found = {function}(train, test, files, seed)")
-            lines += [f'    parts["{new}"] = found["{old}"]' for old, new in part.members.items()]
+            lines += [f"    parts[{quoted(new)}] = found[{quoted(old)}]" for old, new in part.members.items()]
     return "\n".join([*lines, "    return parts"])
 
 

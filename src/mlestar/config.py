@@ -9,12 +9,21 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings import (
+    SettingsError as SourceError,
+)
 
 from mlestar.errors import SettingsError
+from mlestar.plain import word
 from mlestar.records import Breadths
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -32,7 +41,7 @@ def seconds(value: Any) -> Any:
     return sum(float(number) * _UNITS[unit] for number, unit in found)
 
 
-Span = Annotated[float, BeforeValidator(seconds)]
+Span = Annotated[float, BeforeValidator(seconds), Field(gt=0, le=10 * 365 * 86400.0, allow_inf_nan=False)]
 
 
 def cores() -> int:
@@ -45,22 +54,22 @@ class _Section(BaseModel):
 
 
 class Init(_Section):
-    candidates: int = Field(4, ge=1, description="M: how many candidate models each branch starts from")
+    candidates: int = Field(4, ge=1, le=1000, description="M: how many candidate models each branch starts from")
 
 
 class Refine(_Section):
-    outer: int = Field(4, ge=0, description="T: outer steps, each an ablation and a target cell")
-    inner: int = Field(4, ge=1, description="K: plans tried on the target cell")
+    outer: int = Field(4, ge=0, le=1000, description="T: outer steps, each an ablation and a target cell")
+    inner: int = Field(4, ge=1, le=1000, description="K: plans tried on the target cell")
     looks: int = Field(1, ge=0, description="looks at the data and the residuals before each target's plans")
 
 
 class Ensemble(_Section):
-    rounds: int = Field(5, ge=1, description="R: ensemble strategies tried")
-    most: int = Field(12, ge=1, description="most members in one blend")
+    rounds: int = Field(5, ge=1, le=1000, description="R: ensemble strategies tried")
+    most: int = Field(12, ge=1, le=1000, description="most members in one blend")
 
 
 class Debug(_Section):
-    rounds: int = Field(2, ge=0, description="D: repairs of one failing script")
+    rounds: int = Field(2, ge=0, le=1000, description="D: repairs of one failing script")
 
 
 class Judging(_Section):
@@ -72,7 +81,7 @@ class Judging(_Section):
 
 
 class JobLimits(_Section):
-    seconds: Span = Field(600.0, gt=0, description="wall time of one job")
+    seconds: Span = Field(600.0, description="wall time of one job")
     memory_mb: int = Field(8192, ge=256, description="memory of one job, MiB")
     processes: int = Field(64, ge=1, description="processes and threads groups of one job")
     disk_mb: int = Field(2048, ge=1, description="bytes that one job may write, MiB")
@@ -88,12 +97,16 @@ class Settings(BaseSettings):
 
     brain: str = Field("playbook", description="who plays the roles")
     budget: Span | None = Field(None, description="wall time of the whole run, for example 15m")
-    jobs: int = Field(default_factory=cores, ge=1, description="jobs side by side")
+    jobs: int = Field(default_factory=cores, ge=1, le=1000, description="jobs side by side")
     seed: int = Field(0, ge=0, description="all randomness follows from it")
-    branches: int = Field(2, ge=1, description="L: parallel branches")
-    bag: int = Field(3, ge=1, description="most seeds averaged in the final script, where time allows")
+    branches: int = Field(2, ge=1, le=1000, description="L: parallel branches")
+    bag: int = Field(3, ge=1, le=1000, description="most seeds averaged in the final script, where time allows")
     interpreter: str = Field(default_factory=lambda: sys.executable, description="Python that runs the scripts")
     library: str = Field("", description="a folder of your own recipes, searched first")
+    wall: Literal["auto", "bubblewrap", "landlock", "none"] = Field(
+        "auto", description="the wall around scripts; auto: the strongest that works"
+    )
+    unsafe: bool = Field(False, description="run code that is not mle-star's own even where there is no wall")
     init: Init = Init()
     refine: Refine = Refine()
     ensemble: Ensemble = Ensemble()
@@ -126,24 +139,35 @@ class Settings(BaseSettings):
         )
 
 
+SECTIONS = {name for name, field in Settings.model_fields.items() if isinstance(field.default, _Section)}
+
+
 def load(assignments: list[str] | None = None, **given: Any) -> Settings:
     """Settings from all sources; `assignments` are `refine.outer=4` texts from `--set`.
 
     Raises SettingsError naming the setting.
     """
-    try:
-        return Settings(**changes(assignments, **given))
-    except ValidationError as error:
-        raise SettingsError(_explain(error)) from None
+    return _made(changes(assignments, **given))
 
 
 def changed(recorded: dict[str, Any], changes: dict[str, Any]) -> Settings:
     """The settings that a run began with, with some changed; raises SettingsError naming the setting."""
-    merged = {k: {**recorded.get(k, {}), **v} if isinstance(v, dict) else v for k, v in changes.items()}
+    sections = {k: {**recorded[k], **v} for k, v in changes.items() if isinstance(v, dict) and k in SECTIONS}
+    return _made({**recorded, **changes, **sections})
+
+
+def _made(values: dict[str, Any]) -> Settings:
     try:
-        return Settings(**{**recorded, **merged})
+        return Settings(**values)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
+    except (
+        ValueError,
+        RecursionError,
+        OSError,
+        SourceError,
+    ) as error:  # neither names the file, and the environment is no file
+        raise SettingsError(f"mlestar.toml or a MLESTAR_* variable cannot be read: {error}") from None
 
 
 def changes(assignments: list[str] | None = None, **given: Any) -> dict[str, Any]:
@@ -153,10 +177,12 @@ def changes(assignments: list[str] | None = None, **given: Any) -> dict[str, Any
         name, sign, value = text.partition("=")
         if not sign:
             raise SettingsError(f"--set {text!r}: write name=value, for example --set refine.outer=4")
-        spot = values
-        *path, last = name.strip().split(".")
-        for step in path:
-            spot = spot.setdefault(step, {})
+        section, dot, last = name.strip().rpartition(".")
+        if dot and section not in SECTIONS:
+            raise SettingsError(f"setting {name.strip()!r}: there is no such setting; docs/settings.md lists them")
+        spot = values.setdefault(section, {}) if dot else values
+        if not dot and last in SECTIONS:
+            raise SettingsError(f"--set {text!r}: {last!r} has settings of its own; write {last}.name=value")
         spot[last] = value.strip()
     return values
 
@@ -170,5 +196,5 @@ def _explain(error: ValidationError) -> str:
             if item["type"] == "extra_forbidden"
             else item["msg"].removeprefix("Value error, ")
         )
-        lines.append(f"setting {name!r}: {what}")
+        lines.append(f"setting {word(name, 80)!r}: {what}")
     return "; ".join(lines) + ". `mle-star run --help` and docs/settings.md list them."

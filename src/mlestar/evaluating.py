@@ -9,13 +9,15 @@ from functools import partial
 from statistics import median
 
 from mlestar import roles, scripts
+from mlestar.plain import word
 from mlestar.records import FoldResult, Judged, Outcome, Score, Scored, Solution
 from mlestar.workbench import PHASE_ENDS, Workbench
 
 MOST_RATIO = 5.0
+MOST_REASON = 300  # characters
 LARGE_FOLD = 1000  # rows
 START_UP = 2.0  # seconds of imports that a job takes whatever it does
-_LINE = re.compile(r'File ".*solution\.py", line (\d+)')
+_LINE = re.compile(r'File ".*solution\.py", line (\d{1,9})\b')
 
 
 def evaluate(bench: Workbench, solution: Solution, against: Scored | None = None) -> Scored:
@@ -35,8 +37,9 @@ def evaluate(bench: Workbench, solution: Solution, against: Scored | None = None
 
 
 def first_fold(bench: Workbench, solution: Solution, fold: int) -> tuple[Solution, FoldResult]:
-    """One fold, with up to D repairs; returns the solution as mended."""
-    result = run_fold(bench, solution, fold)
+    """One fold, with up to D repairs; returns the solution as mended. What cannot be composed does not run."""
+    problems = scripts.problems(solution.script)
+    result = _refused(fold, problems[0]) if problems else run_fold(bench, solution, fold)
     for d in range(bench.rules.size.debug):
         if result.judged.reason is None:
             break
@@ -79,6 +82,10 @@ def run_fold(bench: Workbench, solution: Solution, fold: int) -> FoldResult:
     return FoldResult(fold, *bench.execute(f"fold-{fold}", solution.script, f"fold-{fold}"))
 
 
+def _refused(fold: int, problem: str) -> FoldResult:
+    return FoldResult(fold, Outcome("exception", 0.0, error=problem), Judged("it is no composable script"))
+
+
 def submit(bench: Workbench, solution: Solution, score: Score | None = None) -> None:
     """Run on the real folder and keep what comes out, if it is valid."""
     done = bench.refit("real", solution.script)
@@ -90,7 +97,7 @@ def failure(outcome: Outcome, judged: Judged) -> str:
     """Why an execution did not score, in one line."""
     if not outcome.ok:
         last = outcome.error.strip().splitlines()[-1:] or [outcome.output.strip()[-200:]]
-        return f"{outcome.state}: {last[0]}"
+        return f"{outcome.state}: {word(last[0], MOST_REASON)}"
     return judged.reason or "no score"
 
 
@@ -118,7 +125,7 @@ def affordable_folds(bench: Workbench, one: float, ratio: float) -> int:
     if budget is None:
         return 5
     start = min(START_UP, 0.8 * one)
-    each = start + (one - start) * min(ratio, MOST_RATIO)
+    each = max(start + (one - start) * min(ratio, MOST_RATIO), 0.01)
     wanted = 20 if bench.task.rows("fold-0") >= LARGE_FOLD else 10
     room = budget * PHASE_ENDS["refine"] * bench.rules.jobs / (wanted * each)
     return bench.decide("folds", int, lambda: max(1, min(5, int(room))))

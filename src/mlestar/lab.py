@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from mlestar import blending, evaluating, finishing, roles, scripts, studying
+from mlestar.errors import NoSolution
+from mlestar.plain import word
 from mlestar.records import Attempt, Blend, Final, Idea, Plan, Scored, Solution, Target
 from mlestar.studying import Study
 from mlestar.workbench import Workbench
@@ -47,6 +49,8 @@ class Lab:
         """
         bench = self.bench
         ideas = bench.ask(roles.Retrieve, roles.Ideas, count=2, found=self._search(6)).ideas
+        if not ideas:
+            raise NoSolution(f"the brain {bench.brain.name!r} named no model to begin with", budget=False)
         solution, result = evaluating.first_fold(bench, self.write(ideas[0]), 0)
         if result.judged.reason is None:
             evaluating.submit(bench, solution)
@@ -153,6 +157,8 @@ class Lab:
 
     def ablate(self, best: Scored) -> Study:
         """A_abl: what is each cell worth?"""
+        if best.score is None:
+            return Study((), ())
         slots, once = self.bench.rules.jobs, best.seconds
         room = self.bench.left()
         most = MOST_VARIANTS
@@ -265,7 +271,7 @@ def _changed(start: Solution, plan: Plan, reply: roles.RewrittenCells, text: str
     if plan.cell == "model":
         return Solution(own, text, plan.recipe or "brain", reply.cost)
     name = f"{start.name} with {own}" if " with " not in start.name else f"{start.name}, {own}"
-    return Solution(name, text, plan.recipe or "brain", max(start.cost, reply.cost))
+    return Solution(word(name), text, plan.recipe or "brain", max(start.cost, reply.cost))
 
 
 def _origin(idea: Idea) -> str:

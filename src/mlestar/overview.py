@@ -42,6 +42,7 @@ def show(run: Path) -> Summary:
         brain_calls=counts["brain"],
         cost_usd=queries.cost(run),
         sandbox=facts.get("sandbox", ""),
+        sandbox_about=facts.get("sandbox_about", ""),
         best=str(run / "best") if (run / "best").exists() else "",
         estimate=final.estimate.value if final else None,
         estimate_stderr=final.estimate.stderr if final else None,

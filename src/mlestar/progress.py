@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import textwrap
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,8 +13,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from mlestar.plain import word
 from mlestar.records import Progress, Summary, Trial
 
+LINE = 500  # characters of one
 PHASES = {
     "start": "start", "init": "initial solution", "refine": "refinement", "ensemble": "ensemble",
     "finalise": "finish",
@@ -21,11 +25,19 @@ PHASES = {
 
 @contextmanager
 def watching() -> Iterator[Callable[[Progress], None]]:
-    """A live line on a terminal; elsewhere one plain line whenever the best score or the phase changes."""
+    """A live line on a terminal; elsewhere one plain line whenever the best score or the phase changes.
+
+    Warnings stay where they were printed.
+    """
     console = Console(stderr=True)
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4, transient=True) as live:
-            yield lambda progress: live.update(_line(progress))
+
+            def alive(progress: Progress) -> None:
+                _warn(console, progress)
+                live.update(_line(progress))
+
+            yield alive
         return
     last: list[tuple[str, str]] = []
     lock = threading.Lock()
@@ -33,6 +45,7 @@ def watching() -> Iterator[Callable[[Progress], None]]:
     def plain(progress: Progress) -> None:
         key = (progress.phase, str(progress.best))
         with lock:
+            _warn(console, progress)
             if not last or last[-1] != key:
                 last.append(key)
                 console.print(_line(progress), soft_wrap=True)
@@ -40,12 +53,17 @@ def watching() -> Iterator[Callable[[Progress], None]]:
     yield plain
 
 
+def _warn(console: Console, progress: Progress) -> None:
+    if progress.warning:
+        console.print(Text(f"warning: {word(progress.warning, LINE)}", style="yellow"), soft_wrap=True)
+
+
 def _line(progress: Progress) -> Text:
-    best = f"best {progress.best} ({progress.best_name})" if progress.best else "no score yet"
+    best = f"best {progress.best} ({word(progress.best_name, 80)})" if progress.best else "no score yet"
     left = "" if progress.left is None else f", {clock(progress.left)} left"
     phase = PHASES.get(progress.phase, progress.phase)
     return Text.assemble(
-        (f"{phase:16} ", "bold"), (best, "green"), f"  {progress.doing}",
+        (f"{phase:16} ", "bold"), (best, "green"), f"  {word(progress.doing)}",
         (f"  {progress.jobs} jobs, {clock(progress.spent)}{left}", "dim"),
     )  # fmt: skip
 
@@ -60,11 +78,12 @@ def clock(seconds: float) -> str:
 
 def summary(found: Summary, run: Path) -> str:
     """A run on one screen."""
+    name = shlex.quote(str(run))  # it may be copied into a shell
     arrow = "higher is better" if found.direction == "max" else "lower is better"
     lines = [
-        f"{found.task}: {found.state}",
-        f"  metric    {found.metric} ({arrow}), {found.folds or '?'} folds",
-        f"  split     {found.split}: {found.split_evidence}",
+        f"{word(found.task)}: {found.state}",
+        f"  metric    {word(found.metric)} ({arrow}), {found.folds or '?'} folds",
+        f"  split     {word(found.split)}: {word(found.split_evidence, LINE)}",
         f"  expect    {_score(found.estimate, found.estimate_stderr)}",
         f"  search    {_score(found.search_score, found.search_stderr)}",
         f"  sealed    {_score(found.sealed_score, found.sealed_stderr)}{_seen(found)}",
@@ -72,12 +91,13 @@ def summary(found: Summary, run: Path) -> str:
     if found.optimism is not None:
         lines.append(f"  optimism  {found.optimism:+.5f} (positive: the search promised too much)")
     lines += [f"  {name:22} {value:.5f}" for name, value in found.phases if value is not None]
-    lines.append(f"  {found.jobs} jobs, {found.brain_calls} brain calls, {clock(found.seconds)}, wall: {found.sandbox}")
-    lines += [f"  warning: {warning}" for warning in found.warnings]
+    lines.append(f"  {found.jobs} jobs, {found.brain_calls} brain calls, {clock(found.seconds)}")
+    lines.append(f"  wall      {found.sandbox} ({found.sandbox_about})")
+    lines += [f"  warning: {word(warning, LINE)}" for warning in found.warnings]
     if found.best:
-        lines.append(f"  {found.best}/submission.csv and solution.py; `mle-star report {run}` tells the story")
+        lines.append(f"  {found.best}/submission.csv and solution.py; `mle-star report {name}` tells the story")
     if found.state in ("interrupted", "stopped"):
-        lines.append(f"  `mle-star resume {run}` goes on")
+        lines.append(f"  `mle-star resume {name}` goes on")
     return "\n".join(lines)
 
 
@@ -94,7 +114,7 @@ def _seen(found: Summary) -> str:
 def table(rows: Sequence[tuple[Path, Summary]]) -> str:
     """Runs, one a line."""
     return "\n".join(
-        f"{run!s:50} {s.state:12} {s.metric:24} search {_score(s.search_score, s.search_stderr):22}"
+        f"{word(run):50} {s.state:12} {s.metric:24} search {_score(s.search_score, s.search_stderr):22}"
         f" sealed {_score(s.sealed_score, s.sealed_stderr):22} {clock(s.seconds)}"
         for run, s in rows
     )
@@ -105,11 +125,11 @@ def trial(found: Trial) -> str:
     scored = found.scored
     if scored.score is None:
         last = scored.results[-1].outcome if scored.results else None
-        detail = f"\n{last.error or last.output}" if last else ""
-        return f"{scored.solution.name}: no score. {scored.reason}{detail}"
+        detail = textwrap.indent(last.error or last.output, "  | ") if last else ""
+        return f"{word(scored.solution.name)}: no score. {word(scored.reason, LINE)}\n{detail}".rstrip()
     folds = ", ".join(f"{value:.5f}" for value in scored.score.values)
     return (
-        f"{scored.solution.name}: {found.metric} {scored.score}\n"
+        f"{word(scored.solution.name)}: {word(found.metric)} {scored.score}\n"
         f"  folds {folds}; {scored.seconds:.1f} s the slowest\n"
-        f"  split {found.split}; wall: {found.wall}"
+        f"  split {word(found.split, LINE)}; wall: {found.wall}"
     )

@@ -359,6 +359,7 @@ class Progress:
     jobs: int
     spent: float
     left: float | None
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -387,6 +388,7 @@ class Summary:
     estimate: float | None = None
     estimate_stderr: float | None = None
     sealed_seen: int = 0
+    sandbox_about: str = ""
     phases: tuple[tuple[str, float], ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -8,12 +8,17 @@ arXiv 2506.15692, section 3.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import ClassVar, Generic, TypeVar
+import math
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, ClassVar, Generic, TypeVar
 
+from mlestar import plain
 from mlestar.records import Attempt, Effect, Idea, Plan, Profile, Target
 
 R = TypeVar("R")
+_PROGRAMS = ("script", "code")
+_NAMES = ("name", "cell", "recipe")
+MOST_NAME, MOST_TEXT, MOST_PROGRAM, MOST_ITEMS = 80, 8_000, 1_000_000, 100
 
 
 @dataclass(frozen=True)
@@ -222,3 +227,28 @@ class Finalise(Request[CheckedScript]):
     role = "finaliser"
     reply = CheckedScript
     script: str = ""
+
+
+def sound(reply: R) -> R:
+    """A reply as the harness takes it, whatever a brain or a page put in: texts and lists bounded and free of
+
+    escapes, names in one line, programs that can be written to a file, costs between 0.01 and 1000.
+    """
+    made: R = _sound(reply, "")
+    return made
+
+
+def _sound(value: Any, name: str) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: _sound(getattr(value, f.name), f.name) for f in fields(value)})
+    if name in ("cells", "forms"):
+        return tuple((plain.word(cell, MOST_NAME), _sound(text, "script")) for cell, text in value[:MOST_ITEMS])
+    if isinstance(value, tuple):
+        return tuple(_sound(item, name) for item in value[:MOST_ITEMS])
+    if name == "cost":
+        return min(max(value, 0.01), 1000.0) if math.isfinite(value) else 1.0
+    if not isinstance(value, str):
+        return value
+    if name in _PROGRAMS:
+        return plain.source(value[:MOST_PROGRAM])
+    return plain.word(value, MOST_NAME) if name in _NAMES else plain.clean(value[:MOST_TEXT])

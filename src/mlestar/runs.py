@@ -6,14 +6,16 @@ journal.db, blobs/, task/, views/, best/.
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -28,12 +30,14 @@ from mlestar.config import Settings
 from mlestar.errors import Interrupted, NoSolution, RunError, SettingsError, TaskError
 from mlestar.executors.local import LocalExecutor
 from mlestar.executors.probe import machine, probe
+from mlestar.executors.service import Service
 from mlestar.journal import fork as copy_journal
 from mlestar.journal import queries
 from mlestar.journal.clock import RunClock
+from mlestar.journal.database import roomy
 from mlestar.journal.store import Store, ask_stop
 from mlestar.lab import Lab
-from mlestar.ports import Brain
+from mlestar.ports import Answer, Brain, Executor
 from mlestar.records import Final, Limits, Progress, Recipe, Score, Solution, Trial
 from mlestar.search.library import Library
 from mlestar.tasks.prepared import Prepared, prepare, reopen
@@ -51,26 +55,23 @@ def start(task: Path, out: Path | None, settings: Settings, watch: Watch) -> Pat
         "task": str(task.resolve()), "name": _name(task), "settings": settings.model_dump(mode="json"),
         "version": version("mle-star"), "python": sys.version.split()[0], "sealed_seen": 0, "state": "running",
     }  # fmt: skip
-    with _made(run, facts) as store:
-        prepared = prepare(
-            task, run, settings.seed, seal=settings.judging.seal, search_rows=settings.judging.search_rows
-        )
-        return _drive(store, prepared, settings, watch)
+    with _stoppable() as stopping, _made(run, facts) as store:
+        return _drive(store, settings, watch, stopping)
 
 
 def resume(run: Path, changes: dict[str, Any], watch: Watch) -> Path:
     """Take a run up again: recorded steps are replayed, the rest goes on. `changes` override its settings."""
-    with Store.open(run) as store:
+    with _stoppable() as stopping, Store.open(run) as store:
         settings = config.changed(store.facts["settings"], changes)
         store.set_fact("settings", settings.model_dump(mode="json"))
         store.set_fact("state", "running")
-        return _drive(store, _task_of(run, store, settings), settings, watch)
+        return _drive(store, settings, watch, stopping)
 
 
 def fork(run: Path, address: str, out: Path | None, changes: dict[str, Any], watch: Watch) -> Path:
     """A new run that keeps what `run` recorded before `address`, and goes on from there."""
     target = out or run.with_name(f"{run.name}-fork")
-    copy_journal.fork(run, target, address)
+    copy_journal.fork(run, target, address, {"final": None, "best": None, "milestones": None})
     return resume(target, changes, watch)
 
 
@@ -79,12 +80,42 @@ def stop(run: Path) -> None:
     ask_stop(run)
 
 
-def _task_of(run: Path, store: Store, settings: Settings) -> Prepared:
-    """The task as the run began with it; cut anew if a crash came before the cut was written."""
-    if (run / "task" / "cut.json").exists():
-        return reopen(run)
-    judging = settings.judging
-    return prepare(Path(store.facts["task"]), run, settings.seed, seal=judging.seal, search_rows=judging.search_rows)
+def _task_of(store: Store, settings: Settings) -> Prepared:
+    """The task as the run began with it; cut now if that was not done, or cut anew if the record of it is gone."""
+    place, judging, facts = store.run / "task" / "cut.json", settings.judging, store.facts
+    kept = place.exists()
+    serve = partial(_serve, settings)
+    if kept:
+        task = reopen(store.run, serve)
+    else:
+        task = prepare(
+            Path(facts["task"]), store.run, settings.seed, seal=judging.seal, search_rows=judging.search_rows,
+            serve=serve,
+        )  # fmt: skip
+    made = json.loads(place.read_text(encoding="utf-8"))["checksum"]
+    if facts.get("cut", made) != made:
+        if not kept:
+            place.unlink()
+        raise RunError(f"{place} is not what this run began with, and cannot be made again, because the task folder or "
+                       "a setting is no longer the same: put them back, or start a new run")  # fmt: skip
+    store.set_fact("cut", made)
+    return task
+
+
+def _serve(settings: Settings, program: str, files: Mapping[str, bytes]) -> Answer:
+    """What runs a user's own metric."""
+    service = Service(program, files, settings.wall)
+    _need_wall(service.wall, settings, "the task's own metric")
+    return service.ask
+
+
+def _need_wall(wall: str, settings: Settings, what: str) -> None:
+    """Refuse code that did not come with mle-star where nothing holds it (DESIGN.md §10)."""
+    if wall == "none" and not settings.unsafe:
+        raise SettingsError(
+            f"{what} would run with no wall around it: it could read and change what you can. `sudo apt install "
+            "bubblewrap` makes one possible (`mle-star doctor` says what is missing); --unsafe runs it all the same"
+        )
 
 
 def _new_folder(task: Path) -> Path:
@@ -102,10 +133,9 @@ def _name(task: Path) -> str:
 def _made(run: Path, facts: dict[str, Any]) -> Iterator[Store]:
     """A new run folder; taken away again if a setting or the task turns out wrong before anything was recorded."""
     fresh = not run.exists()
-    if run.exists() and any(run.iterdir()):
-        raise RunError(f"{run}: the folder is not empty; `mle-star resume {run}` continues a run, --out names another")
+    store = Store.create(run, facts)
     try:
-        with Store.create(run, facts) as store:
+        with store, roomy(run):
             yield store
     except (TaskError, SettingsError):
         if not queries.steps(run):
@@ -115,27 +145,35 @@ def _made(run: Path, facts: dict[str, Any]) -> Iterator[Store]:
         raise
 
 
-def _drive(store: Store, task: Prepared, settings: Settings, watch: Watch) -> Path:
+def _drive(store: Store, settings: Settings, watch: Watch, stopping: Stopping) -> Path:
     """Solve, and write down how it ended."""
     run = store.run
-    with _stoppable() as stopping:
-        bench = _workbench(store, task, settings, watch, stopping)
-        store.set_fact("sandbox", bench.executor.wall)
-        store.set_fact("task_facts", _task_facts(task))
-        stopping.executor = bench.executor
-        try:
-            final = algorithm.solve(Lab(bench), settings.breadths)
-        except Interrupted:
-            store.set_fact("state", "interrupted")
-            raise Interrupted(f"stopped; nothing is lost. `mle-star resume {run}` goes on from here") from None
-        except NoSolution:
-            store.set_fact("state", "failed")
-            raise
-    if store.facts["state"] != "done":
-        store.set_fact("sealed_seen", store.facts["sealed_seen"] + (final.sealed is not None))
-    store.set_fact("final", TypeAdapter(Final).dump_python(final, mode="json"))
-    store.set_fact("state", "done")
-    return run
+    try:
+        with roomy(run):
+            return _solve(store, settings, watch, stopping)
+    except Interrupted:
+        store.set_fact("state", "interrupted")
+        raise Interrupted(f"stopped; nothing is lost. `mle-star resume {run}` goes on from here") from None
+    except NoSolution:
+        store.set_fact("state", "failed")
+        raise
+
+
+def _solve(store: Store, settings: Settings, watch: Watch, stopping: Stopping) -> Path:
+    task = _task_of(store, settings)
+    bench = _workbench(store, task, settings, watch, stopping)
+    store.set_fact("sandbox", bench.executor.wall)
+    store.set_fact("sandbox_about", bench.executor.about)
+    store.set_fact("task_facts", _task_facts(task, bench.executor))
+    if bench.executor.wall == "none":
+        watch(Progress("start", "", None, "", 0, store.spent(), None, warning=_open_door(bench.executor)))
+    stopping.executor = bench.executor
+    final = algorithm.solve(Lab(bench), settings.breadths)
+    ended: dict[str, Any] = {"final": TypeAdapter(Final).dump_python(final, mode="json"), "state": "done"}
+    if "final" not in store.facts:  # a replay does not look at the sealed rows again
+        ended["sealed_seen"] = store.facts["sealed_seen"] + (final.sealed is not None)
+    store.set_facts(ended)
+    return store.run
 
 
 def _workbench(store: Store, task: Prepared, settings: Settings, watch: Watch, stopping: Stopping) -> Workbench:
@@ -143,19 +181,22 @@ def _workbench(store: Store, task: Prepared, settings: Settings, watch: Watch, s
     library = Library([Path(settings.library)] if settings.library else [])
     recipes = library.recipes()
     modules = sorted({module for recipe in recipes for module in recipe.needs})
+    executor = LocalExecutor(settings.interpreter, settings.jobs, settings.wall)
+    if settings.library:
+        _need_wall(executor.wall, settings, "a library of your own")
     if "installed" not in store.facts:
-        found = probe(settings.interpreter, modules)
+        found = probe(executor, modules)
         store.set_fact("installed", [m for m in modules if found[m].ok])
     brain = make_brain(settings.brain, recipes, frozenset(store.facts["installed"]))
-    return _joined(store, task, settings, brain, library, _rules(settings), House(store, task, watch, stopping))
+    house = House(store, task, watch, stopping)
+    return _joined(store, task, executor, brain, library, _rules(settings), house)
 
 
 def _joined(
-    store: Store, task: Prepared, settings: Settings, brain: Brain, library: Library, rules: Rules, house: House
+    store: Store, task: Prepared, executor: Executor, brain: Brain, library: Library, rules: Rules, house: House
 ) -> Workbench:
-    """A workbench with the executor, bank and clock of this machine."""
-    executor = LocalExecutor(settings.interpreter, settings.jobs)
-    bank, memo = PredictionBank(task.profile.direction, store.load), Memo(threading.Semaphore(settings.jobs))
+    """A workbench with the bank and clock of this run."""
+    bank, memo = PredictionBank(task.profile.direction, store.load), Memo(threading.Semaphore(rules.jobs))
     return Workbench(
         task, brain, library, executor, store, bank, RunClock(store), house, rules, store.run, Board(), memo
     )  # fmt: skip
@@ -172,11 +213,16 @@ def _rules(settings: Settings) -> Rules:
     )  # fmt: skip
 
 
-def _task_facts(task: Prepared) -> dict[str, Any]:
+def _open_door(executor: Executor) -> str:
+    return f"no wall: scripts run as you, with your reach ({executor.about})"
+
+
+def _task_facts(task: Prepared, executor: Executor) -> dict[str, Any]:
     profile = task.profile
+    open_door = [_open_door(executor)] if executor.wall == "none" else []
     return {
         "metric": profile.metric, "direction": profile.direction, "split": profile.split,
-        "split_evidence": task.split_evidence, "warnings": [*profile.warnings], "sealed": task.has_sealed,
+        "split_evidence": task.split_evidence, "warnings": [*open_door, *profile.warnings], "sealed": task.has_sealed,
     }  # fmt: skip
 
 
@@ -193,6 +239,8 @@ class Stopping:
     def handle(self, number: int, frame: FrameType | None) -> None:
         if self.asked.is_set() and self.executor is not None:
             self.executor.stop()
+        elif self.asked.is_set():
+            raise Interrupted("stopped before the first step")
         self.asked.set()
 
 
@@ -241,7 +289,8 @@ class House:
                 return
             self._any, self._kept = True, score
             best, draft, old = (self._store.run / n for n in ("best", "best.new", "best.old"))
-            shutil.rmtree(draft, ignore_errors=True)
+            for left in (draft, old):  # by a sitting that was killed here
+                shutil.rmtree(left, ignore_errors=True)
             draft.mkdir()
             (draft / "submission.csv").write_bytes(self._store.load(submission))
             (draft / "solution.py").write_text(script)
@@ -259,14 +308,15 @@ def try_script(task: Path, script: Path, settings: Settings, watch: Watch, scrat
     """Score any script by its folds, with its error; it needs not be composable."""
     if not script.is_file():
         raise SettingsError(f"{script}: there is no such script")
-    with _made(scratch, {"task": str(task.resolve()), "state": "running"}) as store, _stoppable() as stopping:
-        judging = settings.judging
-        prepared = prepare(task, scratch, settings.seed, seal=judging.seal, search_rows=judging.search_rows)
-        rules = replace(_rules(settings), folds=judging.folds or 5)
+    with _stoppable() as stopping, _made(scratch, {"task": str(task.resolve()), "state": "running"}) as store:
+        executor = LocalExecutor(settings.interpreter, settings.jobs, settings.wall)
+        _need_wall(executor.wall, settings, f"the script {script.name}")
+        prepared = _task_of(store, settings)
+        rules = replace(_rules(settings), folds=settings.judging.folds or 5)
         house, brain = House(store, prepared, watch, stopping), make_brain("playbook", (), frozenset())
-        bench = _joined(store, prepared, settings, brain, Library(), rules, house)
+        bench = _joined(store, prepared, executor, brain, Library(), rules, house)
         stopping.executor = bench.executor
-        solution = Solution(script.name, script.read_text(), str(script))
+        solution = Solution(script.name, script.read_text(encoding="utf-8", errors="replace"), str(script))
         first = evaluating.run_fold(bench, solution, 0)
         scored = evaluating.other_folds(bench, solution, first)
         return Trial(scored, prepared.split_evidence, prepared.profile.metric, bench.executor.wall)
@@ -288,9 +338,10 @@ def recipes(query: str, folder: str) -> list[Recipe]:
 def doctor(settings: Settings) -> list[tuple[str, str]]:
     """What this machine has: (name, what was found), problems with the command that mends them."""
     lines = [(name.replace("_", " "), str(value)) for name, value in asdict(machine(Path.cwd())).items()]
-    lines.append(("wall", LocalExecutor(settings.interpreter, 1).wall))
+    executor = LocalExecutor(settings.interpreter, 1, settings.wall)
+    lines.append(("wall", f"{executor.wall} ({executor.about})"))
     modules = sorted({module for recipe in Library().recipes() for module in recipe.needs})
-    for module, found in probe(settings.interpreter, modules).items():
+    for module, found in probe(executor, modules).items():
         mend = " (its recipes are left out; `sudo apt install libgomp1` mends it)" if "libgomp" in str(found) else ""
         lines.append((module, f"{found.version}" if found.ok else f"missing: {found.error}{mend}"))
     return lines

@@ -26,10 +26,14 @@ it never runs a script.
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mlestar import plain
+
+DEEPEST = 100  # levels of a syntax tree: far below where Python's own recursion ends
 REQUIRED = ("setup", "load", "predict", "blend", "post", "submit")
 _MARK = re.compile(r"^# %%[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 
@@ -71,6 +75,7 @@ class Notebook:
 
 def parse(text: str) -> Notebook:
     """Cut a percent-format script into its head and cells; a script without marks is one cell `script`."""
+    text = plain.source(text)
     marks = list(_MARK.finditer(text))
     if not marks:
         return Notebook("", (Cell("script", text.strip("\n")),))
@@ -103,16 +108,38 @@ def problems(text: str) -> list[str]:
     doubled = sorted({n for n in notebook.names if notebook.names.count(n) > 1})
     found += [f"cell `{name}` stands more than once" for name in doubled]
     for cell in notebook.cells:
-        try:
-            tree = ast.parse(cell.source)
-        except SyntaxError as error:
-            found.append(f"cell `{cell.name}`, line {error.lineno}: {error.msg}")
-            continue
-        if cell.name != "submit" and any(
-            isinstance(n, (ast.For, ast.While, ast.With, ast.Expr)) and not _is_docstring(n) for n in tree.body
+        wrong = complaint(cell.source)
+        if wrong:
+            found.append(f"cell `{cell.name}`{wrong}")
+        elif cell.name != "submit" and any(
+            isinstance(n, (ast.For, ast.While, ast.With, ast.Expr)) and not _is_docstring(n)
+            for n in parsed(cell.source).body
         ):
             found.append(f"cell `{cell.name}` does work at import; put it into a function")
     return found
+
+
+def complaint(source: str) -> str:
+    """Why a source cannot be parsed; empty when it can."""
+    try:
+        parsed(source)
+    except SyntaxError as error:
+        return f", line {error.lineno or 1}: {plain.word(error.msg)}"
+    return ""
+
+
+def parsed(source: str) -> ast.Module:
+    """The syntax tree of a source; SyntaxError for all that Python cannot parse or that is nested too deeply."""
+    try:
+        tree = ast.parse(source)
+    except (RecursionError, MemoryError, ValueError) as error:
+        raise SyntaxError(f"it cannot be parsed ({error or type(error).__name__})") from None
+    level: list[ast.AST] = [tree]
+    for _ in range(DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return tree
+    raise SyntaxError("it is nested too deeply")
 
 
 def _is_docstring(node: ast.AST) -> bool:
@@ -122,7 +149,7 @@ def _is_docstring(node: ast.AST) -> bool:
 def defined(source: str) -> set[str]:
     """Names that a cell defines at its top level, imports left out."""
     names: set[str] = set()
-    for node in ast.parse(source).body:
+    for node in parsed(source).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             names.add(node.name)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
@@ -133,13 +160,13 @@ def defined(source: str) -> set[str]:
 
 def used(source: str) -> set[str]:
     """Names that a cell reads or defines anywhere."""
-    return {n.id for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name)} | defined(source)
+    return {n.id for n in ast.walk(parsed(source)) if isinstance(n, ast.Name)} | defined(source)
 
 
 def cell_of_line(text: str, line: int) -> str:
     """The cell in which line number `line` (from 1) of the script stands; empty above the first."""
     name = ""
-    for i, content in enumerate(text.splitlines(), 1):
+    for i, content in enumerate(plain.source(text).split("\n"), 1):
         mark = _MARK.match(content)
         if mark:
             name = mark.group(1)
@@ -151,8 +178,8 @@ def cell_of_line(text: str, line: int) -> str:
 def rename(source: str, names: Mapping[str, str]) -> str:
     """Rename module-level names in a source; attributes, keywords, strings and shadowing locals stay."""
     spots: set[tuple[int, int, str]] = set()
-    _collect(ast.parse(source), frozenset(names), spots, source.splitlines())
-    lines = source.splitlines()
+    lines = source.split("\n")  # as the parser counts them: splitlines also ends lines at a form feed
+    _collect(parsed(source), frozenset(names), spots, lines)
     for row, byte, name in sorted(spots, reverse=True):
         line = lines[row - 1].encode()
         if line[byte : byte + len(name.encode())] == name.encode():
@@ -191,7 +218,12 @@ def _locals(function: ast.FunctionDef) -> set[str]:
 
 def identifier(label: str) -> str:
     """A label as a piece of a Python name: `light-gbm 2` -> `light_gbm_2`."""
-    return re.sub(r"\W+", "_", label).strip("_").lower() or "part"
+    return re.sub(r"\W+", "_", label, flags=re.ASCII).strip("_").lower() or "part"
+
+
+def quoted(text: str) -> str:
+    """A text as a Python string in double quotes."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def merge_setup(sources: Sequence[str]) -> str:
@@ -200,7 +232,7 @@ def merge_setup(sources: Sequence[str]) -> str:
     members: dict[str, set[str]] = {}
     body: list[str] = []
     for source in sources:
-        for node in ast.parse(source).body:
+        for node in parsed(source).body:
             if isinstance(node, ast.Import):
                 imports |= {f"import {ast.unparse(alias)}" for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
@@ -220,10 +252,10 @@ _STDLIB = {"json", "pathlib", "re", "math", "itertools", "collections", "functoo
 
 def _without_imports(source: str) -> list[str]:
     """The statements of a setup cell that are not imports, each with the comment lines above it."""
-    lines = source.splitlines()
+    lines = source.split("\n")
     blocks: list[str] = []
     last = 0
-    for node in ast.parse(source).body:
+    for node in parsed(source).body:
         end = node.end_lineno or node.lineno
         if not isinstance(node, (ast.Import, ast.ImportFrom)):
             above = [x for x in lines[last : node.lineno - 1] if x.startswith("#")]
@@ -235,13 +267,15 @@ def _without_imports(source: str) -> list[str]:
 def dependencies(text: str) -> tuple[str, ...]:
     """The distributions that a script's PEP 723 block names."""
     found = re.search(r"^# dependencies = (\[.*?\])$", text, re.MULTILINE | re.DOTALL)
-    return tuple(ast.literal_eval(found.group(1).replace("\n# ", " "))) if found else ()
+    listed = re.findall(r"""["']([^"'\\\n]*)["']""", found.group(1)) if found else []
+    return tuple(listed)
 
 
 def head(needs: Sequence[str], title: str) -> str:
     """The PEP 723 block and the script's one-line docstring."""
     listed = ", ".join(f'"{n}"' for n in needs)
-    return f'# /// script\n# requires-python = ">=3.11"\n# dependencies = [{listed}]\n# ///\n"""{title}"""'
+    told = plain.word(title, 110).replace("\\", "/").replace('"', "'")
+    return f'# /// script\n# requires-python = ">=3.11"\n# dependencies = [{listed}]\n# ///\n"""{told}"""'
 
 
 def with_seeds(text: str, count: int) -> str:

@@ -33,7 +33,9 @@ class Study:
 def ablate(bench: Workbench, best: Scored, most: int) -> Study:
     """Neutralise cells in turn on one fold; on a second where the interval does not settle the sign."""
     reply = bench.ask(roles.Ablate, roles.NeutralForms, script=best.solution.script, most=most)
-    variants = [(cell, _variant(best.solution, cell, source)) for cell, source in reply.forms[:most]]
+    known = scripts.parse(best.solution.script)
+    forms = {scripts.identifier(cell): (cell, source) for cell, source in reversed(reply.forms) if cell in known}
+    variants = [(cell, _variant(best.solution, cell, source)) for cell, source in reversed(forms.values())][:most]
     variants = [
         (cell, v) for cell, v in variants if v.script != best.solution.script and not scripts.problems(v.script)
     ]

@@ -9,24 +9,24 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Lock, Semaphore
+from threading import Event, Lock, Semaphore
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from mlestar import plain
 from mlestar.errors import Interrupted
 from mlestar.ports import Array, Bank, Brain, Clock, Executor, Journal, SearchProvider, Task
 from mlestar.records import Breadths, Job, Judged, Limits, Outcome, Progress, Score, Scored
-from mlestar.roles import Request
+from mlestar.roles import Request, sound
 from mlestar.scripts import parse
 
 T = TypeVar("T")
-MOST_NOTE = 1_000_000  # characters
+MOST_NOTE = 1_000_000  # bytes
 GRACE = 0.1  # of the budget: by how much the finish may be late; other phases a third of it
 PHASE_ENDS = {"init": 0.25, "refine": 0.75, "ensemble": 0.85}  # shares of the budget (DESIGN.md §5)
 
@@ -80,10 +80,12 @@ class Board:
 class Memo:
     """Executions of this sitting by script and view: scripts are deterministic, so one answer serves all.
 
-    `slots` are as many as the executor has; whoever holds one runs at once.
+    `slots` are as many as the executor has; whoever holds one runs at once. `failed` is set when a thread ended
+    with an error: the others leave at their next pause.
     """
 
     slots: Semaphore
+    failed: Event = field(default_factory=Event)
     done: dict[str, Execution] = field(default_factory=dict)
     locks: dict[str, Lock] = field(default_factory=dict)
 
@@ -139,7 +141,7 @@ class Workbench:
         self.pause()
         address = f"{self.address}/{made.role.replace(' ', '-')}"
         self.tell(made.role)
-        return self.journal.step(address, "brain", made, reply, lambda: self.brain.play(made))
+        return self.journal.step(address, "brain", made, reply, lambda: sound(self.brain.play(made)))
 
     def decide(self, name: str, returns: type[T], play: Callable[[], T]) -> T:
         """A decision that looks at a clock, recorded so that a replay takes the same turn."""
@@ -161,9 +163,12 @@ class Workbench:
             outcome, work = self._run(job), Path(job.folder)
             if not outcome.ok:
                 return Execution(outcome, Judged(f"the script ended with {outcome.state}"))
-            left = work / note
-            text = left.read_text(errors="replace")[:MOST_NOTE] if note and left.is_file() else ""
-            return Execution(outcome, self.task.judge(view, work, self.journal.save), text, self._packed(view, work))
+            judged = self.task.judge(view, work, self.journal.save)
+            left = plain.read(work / note, MOST_NOTE) if note else b""
+            text = left.decode("utf-8", "replace") if isinstance(left, bytes) else ""
+            # The user's file is kept as a blob: it outlives the job's folder, and is never written into it.
+            wanted = view == "real" and judged.reason is None
+            return Execution(outcome, judged, text, self.journal.save(self.task.deliver(work)) if wanted else "")
 
         return self._once(name, {"script": script, "view": view}, run, path)
 
@@ -175,10 +180,11 @@ class Workbench:
 
         def play() -> Execution:
             with self.memo.slots:  # the limit of time is what is left when the job really starts
+                self.pause()
                 try:
                     return run(Job(spot.address, inputs["script"], str(path()), str(work), spot.limits()))
                 finally:
-                    shutil.rmtree(work, ignore_errors=True)
+                    plain.remove(work)
 
         self.pause()
         code = [[cell.name, cell.source] for cell in parse(inputs["script"]).cells]  # a title changes nothing
@@ -190,14 +196,6 @@ class Workbench:
             self.memo.done[key] = found
         return found
 
-    def _packed(self, view: str, work: Path) -> str:
-        """The user's submission file of a real run, as a blob: it outlives the job's folder."""
-        if view != "real":
-            return ""
-        target = work / "deliver.csv"
-        self.task.deliver(work, target)
-        return self.journal.save(target.read_bytes())
-
     def observe(self, name: str, script: str, about: str, path: Callable[[], Path]) -> Execution:
         """One job that only prints: nothing is judged. `about` says what the view of `path` shows."""
         inputs = {"script": script, "about": about}
@@ -206,6 +204,8 @@ class Workbench:
     def _run(self, job: Job) -> Outcome:
         self.tell(f"running {job.address.rpartition('/')[2]}")
         outcome = self.executor.run(job)
+        if outcome.state == "signal" and "SIGKILL" in outcome.error:
+            outcome = self.executor.run(job)  # from outside, mostly: not the script's doing, unless it ends so again
         if outcome.state == "stopped":
             raise Interrupted("stopped while a job was running")
         self.board.jobs += 1
@@ -221,7 +221,7 @@ class Workbench:
 
     def pause(self) -> None:
         """Between steps: leave, if somebody asked for it. Nothing recorded is lost."""
-        if self.house.stopping():
+        if self.house.stopping() or self.memo.failed.is_set():
             raise Interrupted("stopped as asked")
 
     # --- time -----------------------------------------------------------------------------------
@@ -249,11 +249,26 @@ class Workbench:
     # --- company --------------------------------------------------------------------------------
 
     def side_by_side(self, calls: Sequence[Callable[[], T]]) -> list[T]:
-        """Run calls in threads; results in the order of the calls. The executor's slots bound the jobs."""
+        """Run calls in threads; results in the order of the calls. The executor's slots bound the jobs.
+
+        When one fails the others end what is in hand, and the first error that is no stop is raised.
+        """
         if len(calls) == 1:
             return [calls[0]()]
+
+        def one(call: Callable[[], T]) -> T:
+            try:
+                return call()
+            except BaseException:
+                self.memo.failed.set()
+                raise
+
         with ThreadPoolExecutor(max_workers=max(len(calls), 1)) as pool:
-            return [future.result() for future in [pool.submit(call) for call in calls]]
+            futures = [pool.submit(one, call) for call in calls]
+        errors = [error for future in futures if (error := future.exception())]
+        for error in sorted(errors, key=lambda error: isinstance(error, Interrupted)):
+            raise error
+        return [future.result() for future in futures]
 
     def show(self, scored: Scored) -> None:
         """Let the progress line know of a score."""

@@ -75,14 +75,16 @@ class OnThisMachine(ExecutorContract):
         with pytest.raises(FileNotFoundError):
             self.make().run(job)
 
-    def test_no_descriptor_or_zombie_is_left(self, tmp_path: Path) -> None:
+    def test_nothing_grows(self, tmp_path: Path) -> None:
         executor, me = self.make(), psutil.Process()
         executor.run(self.job(tmp_path, "print(1)"))
-        before = me.num_fds()
-        for _ in range(10):
+        before, memory = (me.num_fds(), me.num_threads(), _groups()), me.memory_info().rss
+        for _ in range(15):
             executor.run(self.job(tmp_path, "print(1)"))
-        assert me.num_fds() == before
+        assert (me.num_fds(), me.num_threads(), _groups()) == before
         assert me.children() == []
+        assert me.memory_info().rss < memory + 5_000_000
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["job", "view"]
 
     def test_an_outcome_has_no_control_characters(self, tmp_path: Path) -> None:
         outcome = self.run(
@@ -102,6 +104,11 @@ class TestLandlock(OnThisMachine):
 
 class TestNoWall(OnThisMachine):
     wall = "none"
+
+
+def _groups() -> list[Path]:
+    """Control groups of this process's."""
+    return sorted(Path("/sys/fs/cgroup").glob(f"**/mle-star-{os.getpid()}-*"))
 
 
 def _folders(parent: Path, *names: str) -> tuple[str, ...]:

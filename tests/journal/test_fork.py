@@ -1,4 +1,6 @@
 import hashlib
+import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -97,3 +99,34 @@ def test_a_running_source_can_be_forked(source, tmp_path):
     with Store.open(tmp_path / "new") as store:
         assert store.spent() < 5
         assert store.step("more", "decide", 1, int, lambda: 2) == 2
+
+
+def test_a_clock_that_jumps_changes_no_fork(tmp_path):
+    def made(run, times):
+        with Store.create(run, {}, now=lambda: next(times)) as store:
+            for address in ORDER:
+                store.step(address, "execute", address, int, lambda: 1)
+                store.note(address, "done")
+        fork(run, tmp_path / f"{run.name}-fork", "branch-1/refine/0")
+        forked = tmp_path / f"{run.name}-fork"
+        return [row.address for row in queries.steps(forked)], [note.address for note in queries.notes(forked)]
+
+    forwards = made(tmp_path / "a", itertools.count(1e9))
+    assert forwards == made(tmp_path / "b", itertools.count(1e9, -1000))
+    assert forwards == made(tmp_path / "c", itertools.cycle([1e9, 5.0, 2e9]))
+    assert forwards[0] == forwards[1]
+
+
+def test_two_forks_into_one_folder(source, tmp_path):
+    def one(_):
+        try:
+            fork(source, tmp_path / "new", "ensemble")
+        except RunError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(4) as pool:
+        said = sorted(pool.map(one, range(4)))
+    assert said[0] == ""
+    assert all("new" in words for words in said[1:])
+    assert [row.address for row in queries.steps(tmp_path / "new")] == ORDER[:-2]

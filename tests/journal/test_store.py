@@ -86,6 +86,33 @@ def test_a_run_is_not_begun_twice(run):
     assert queries.facts(run) == {"a": 1}
 
 
+def test_of_two_that_begin_at_once_one_is_refused(run):
+    def one(_):
+        try:
+            return Store.create(run, {"a": 1})
+        except RunError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(one, range(3)))
+    (store,) = [found for found in made if isinstance(found, Store)]
+    assert all(f"the run is open in process {os.getpid()}" in found for found in made if found is not store)
+    store.close()
+
+
+def test_what_a_killed_start_left_is_swept_away_and_nothing_else(run):
+    run.mkdir()
+    (run / "journal.db.new").write_text("half")
+    (run / "lock").touch()
+    Store.create(run, {}).close()
+    other = run.with_name("other")
+    other.mkdir()
+    (other / "mine").touch()
+    with pytest.raises(RunError, match="not empty, it has mine"):
+        Store.create(other, {})
+    assert [path.name for path in other.iterdir()] == ["mine"]
+
+
 def test_a_journal_of_a_newer_version_is_refused(run):
     Store.create(run, {}).close()
     with sqlite3.connect(run / "journal.db") as db:
@@ -104,6 +131,13 @@ def test_a_flipped_byte_in_a_blob_is_found(run):
             store.load(digest)
         file.unlink()
         with pytest.raises(RunError, match="cannot be read"):
+            store.load(digest)
+        assert store.save(b"predictions") == digest
+        file.write_bytes(b"predictionz")
+        assert store.load(store.save(b"predictions")) == b"predictions", "saving anew mends it"
+        store.step("s/1", "execute", 1, str, lambda: digest)
+        file.unlink()
+        with pytest.raises(RunError, match=r"step 's/1'.*--from s/1"):
             store.load(digest)
         with pytest.raises(RunError, match="not the name of a blob"):
             store.load("sha256:../../etc/passwd")

@@ -204,7 +204,7 @@ def test_a_few_bytes_of_parquet_cannot_become_many(tmp_path):
     pd.DataFrame({"id": [1] * 9, "y": ["x"] * 9}).to_parquet(tmp_path / "submission.parquet")
     assert "9 rows, but 4" in judged(tmp_path)[0].reason
     pd.DataFrame({"id": [1, 2, 3, 4], "y": [["True"]] * 4}).to_parquet(tmp_path / "submission.parquet")
-    assert "nested" in judged(tmp_path)[0].reason
+    assert "of the type list" in judged(tmp_path)[0].reason
 
 
 @QUIET
@@ -313,18 +313,13 @@ def test_the_users_file_has_the_samples_order_and_cells(tmp_path):
     )
     sample = Table("sample.csv", frame, "csv")
     wrote(tmp_path, "id,y\n1.10,0\n007,True\nx y,false\nü,False\n")
-    deliver(tmp_path, form, sample, tmp_path / "out.csv")
-    written = (tmp_path / "out.csv").read_text()
-    assert written == 'id,note,y\nx y,"a ""b""",false\n007,"c,d",True\nü,NA,False\n1.10,,0\n'
-    deliver(tmp_path, form, sample, tmp_path / "out.csv.gz")
-    assert gzip.decompress((tmp_path / "out.csv.gz").read_bytes()).decode() == written
+    assert deliver(tmp_path, form, sample).decode() == 'id,note,y\nx y,"a ""b""",false\n007,"c,d",True\nü,NA,False\n1.10,,0\n'
 
 
 def test_a_bad_submission_is_not_delivered(tmp_path):
     sample = Table("sample.csv", pd.DataFrame({"id": ["1"], "y": ["True"]}, dtype=str), "csv")
     with pytest.raises(ValueError, match="no row for ids"):
-        deliver(wrote(tmp_path, "id,y\n1,True\n"), LABELS, sample, tmp_path / "out.csv")
-    assert not (tmp_path / "out.csv").exists()
+        deliver(wrote(tmp_path, "id,y\n1,True\n"), LABELS, sample)
 
 
 # --- matching --------------------------------------------------------------------------------------

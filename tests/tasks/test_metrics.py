@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from mlestar.errors import TaskError
+from mlestar.executors.service import Service
+from mlestar.ports import Answer
 from mlestar.tasks.metrics import METRICS, Context, fits, get, in_context, load_custom, named_in, replicates, score
 from mlestar.tasks.metrics.ways import RowMean
 
@@ -249,6 +252,11 @@ def test_needs():
 
 # --- a user's own metric ---------------------------------------------------------------------------
 
+
+def served(program: str, files: Mapping[str, bytes]) -> Answer:
+    return Service(program, files).ask
+
+
 OWN = "def score(truth, prediction, train):\n    return (truth['y'] == prediction['y']).mean() + 0 * len(train)\n"
 
 
@@ -258,7 +266,7 @@ def test_a_users_metric_sees_submissions(tmp_path: Path):
         columns=("y",), classes=("no", "yes"), predicts="label", train=pd.DataFrame({"y": ["no"]}),
         keys=pd.DataFrame({"id": range(4)}),
     )  # fmt: skip
-    metric = in_context(load_custom(tmp_path, "metric.py:score", "max"), context)
+    metric = in_context(load_custom(tmp_path, "metric.py:score", "max", served), context)
     truth, prediction = np.array([0, 1, 1, 0]), np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0, 0]])
     assert score(metric, truth, prediction) == 0.5
     assert replicates(metric, np.tile(truth, 5), np.tile(prediction, (5, 1)), np.arange(20)).mean() == pytest.approx(
@@ -276,13 +284,18 @@ def test_a_users_metric_sees_submissions(tmp_path: Path):
         ("raise OSError('no')", "metric.py:score", "fails when it is loaded: OSError"),
         ("def score(truth, prediction, train): return 'good'", "metric.py:score", "not a finite number"),
         ("def score(truth, prediction, train): return 1 / 0", "metric.py:score", "ZeroDivisionError"),
+        ("import os\ndef score(*a): os._exit(3)", "metric.py:score", "it ended without an answer"),
+        ("import os, sys\ndef score(*a): os.write(int(sys.argv[1]), b'x' * 99)", "metric.py:score", "bytes long"),
+        ("raise ValueError('\\x1b[2J<b>')", "metric.py:score", r"ValueError: <b>"),
+        ("open('/etc/passwd')", "metric.py:score", "No such file|Permission denied"),
+        ("import os; os.mkdir('input/x')", "metric.py:score", "Read-only file system|Permission denied"),
     ],
 )
 def test_a_broken_metric_is_named(tmp_path: Path, code, reference, message):
     if code is not None:
         (tmp_path / "metric.py").write_text(code)
     with pytest.raises(TaskError, match=message):
-        score(load_custom(tmp_path, reference, "max"), np.array([[1.0]]), np.array([[1.0]]))
+        score(load_custom(tmp_path, reference, "max", served), np.array([[1.0]]), np.array([[1.0]]))
 
 
 # --- names in descriptions -------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlestar.errors import RunError
+from mlestar.errors import RunError, TaskError
+from mlestar.executors.service import Service
 from mlestar.ports import Task
 from mlestar.tasks.prepared import Prepared, prepare, reopen
 
@@ -94,8 +96,7 @@ def test_the_real_view_is_only_checked_and_delivered_in_the_samples_order(
     job = submit(tmp_path / "job", labels.iloc[::-1])
     judged = task.judge("real", job, save)
     assert (judged.reason, judged.value, judged.members) == (None, None, ())
-    task.deliver(job, tmp_path / "submission.csv")
-    made = pd.read_csv(tmp_path / "submission.csv", dtype=str)
+    made = pd.read_csv(io.BytesIO(task.deliver(job)), dtype=str)
     assert made["id"].tolist() == sample["id"].tolist()
     assert made["y"].tolist() == ["1", "0"] * 20
     assert task.judge("real", submit(tmp_path / "job", labels.iloc[1:]), save).reason is not None
@@ -212,7 +213,9 @@ def test_several_numeric_targets_and_a_metric_of_the_users_own(folders: Any, tmp
         "    return float((truth[['y', 'z']] - prediction[['y', 'z']]).abs().to_numpy().max())\n"
     )
     (tmp_path / "task" / "task.toml").write_text('[task]\nmetric = "metric.py:score"\ndirection = "min"\n')
-    task = prepare(tmp_path / "task", tmp_path / "run", 0)
+    with pytest.raises(TaskError, match="nothing to run it in"):
+        prepare(tmp_path / "task", tmp_path / "run", 0)
+    task = prepare(tmp_path / "task", tmp_path / "run", 0, serve=lambda program, files: Service(program, files).ask)
     assert not task.has_sealed
     with pytest.raises(ValueError, match="nothing is sealed"):
         task.view("rehearsal")

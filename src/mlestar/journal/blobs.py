@@ -30,7 +30,7 @@ class Blobs:
         digest = tagged(data)
         path = self.path(digest)
         with guard(self.folder):
-            if not (path.exists() and path.stat().st_size == len(data)):
+            if not (path.exists() and path.read_bytes() == data):  # a damaged one is replaced
                 _place(data, path)
         return digest
 

@@ -13,12 +13,16 @@ _TRIES, _PAUSE = 25, 0.02  # half a second: a reader that asks `is_held` holds t
 
 
 class Lock:
-    """The right to drive a run. The file holds the driver's process id, for people."""
+    """The right to drive a run, or to begin one. The file holds the driver's process id, for people."""
 
     def __init__(self, run: Path) -> None:
         """Raises RunError when another driver has it."""
         self._file = os.open(run / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        if not self._wait():
+        taken = self._wait()
+        if taken and not os.fstat(self._file).st_nlink:  # whoever had it took the folder away
+            os.close(self._file)
+            raise RunError(f"{run}: another process has just removed this folder; try again")
+        if not taken:
             holder = os.pread(self._file, 32, 0).decode("ascii", "replace").strip()
             os.close(self._file)
             who = f"process {holder}" if holder else "another process"

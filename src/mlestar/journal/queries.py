@@ -13,8 +13,9 @@ from typing import Any, Literal, TypeVar, get_args
 from mlestar.errors import RunError
 from mlestar.journal import codec
 from mlestar.journal.blobs import Blobs
-from mlestar.journal.database import find, reading
+from mlestar.journal.database import find
 from mlestar.journal.lock import is_held
+from mlestar.journal.reading import reading
 from mlestar.records import Verb
 
 T = TypeVar("T")

@@ -15,11 +15,14 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from mlestar.errors import Interrupted, RunError, StaleStep, StepError, UsageError
-from mlestar.journal import codec, database
+from mlestar.journal import codec, database, queries
+from mlestar.journal.beginning import begin
 from mlestar.journal.blobs import Blobs
-from mlestar.journal.database import guard
+from mlestar.journal.checksums import Mark, is_whole, seal, select
+from mlestar.journal.database import guard, state
 from mlestar.journal.lock import Lock
 from mlestar.journal.migrations import migrate
+from mlestar.journal.reading import verify
 from mlestar.records import Verb
 
 T = TypeVar("T")
@@ -30,7 +33,9 @@ _BEAT = 1.0  # seconds between heartbeats
 class Store:
     """Implements `ports.Journal` for the one process that drives a run. Safe from many threads."""
 
-    def __init__(self, run: Path, *, now: Seconds = time.time, ticks: Seconds = time.monotonic) -> None:
+    def __init__(
+        self, run: Path, *, now: Seconds = time.time, ticks: Seconds = time.monotonic, lock: Lock | None = None
+    ) -> None:
         """Open an existing run; `create` and `open` are the usual ways in. `ticks` must never jump."""
         self.run = run.resolve()
         self._path = database.find(self.run)
@@ -38,38 +43,28 @@ class Store:
         self._writing = threading.RLock()
         self._playing: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._blobs = Blobs(self.run / "blobs")
-        self._lock = Lock(self.run)
-        with ExitStack() as undo:
+        with guard(self._path), ExitStack() as undo:
+            self._lock = lock or Lock(self.run)
             undo.callback(self._lock.release)
-            with guard(self._path):
-                self._db = database.writable(self._path)
-                undo.callback(self._db.close)
-                database.check(self._db, self._path)
-                migrate(self._db)
-                self._sit_down()
-            undo.pop_all()
+            verify(self._path)
+            self._db = database.writable(self._path)
+            undo.callback(self._db.close)
+            migrate(self._db)
+            self._mark = Mark(self.run)
+            undo.callback(self._mark.close)
+            self._sit_down()
+            self._undo = undo.pop_all()
 
     @classmethod
-    def create(cls, run: Path, facts: Mapping[str, Any], **clocks: Seconds) -> Store:
-        """Begin a run in `run` (made if need be). Raises RunError when there is one already."""
-        path = run / database.NAME
-        with guard(run):
-            run.mkdir(parents=True, exist_ok=True)
-            if path.exists():
-                raise RunError(f"{run}: there is a run already; `mle-star resume {run}`, or choose another folder")
-            draft = path.with_suffix(".new")
-            draft.unlink(missing_ok=True)
-            with closing(sqlite3.connect(draft, isolation_level=None)) as db:
-                db.execute(f"PRAGMA application_id = {database.APPLICATION}")
-                migrate(db)
-                db.executemany(
-                    "INSERT INTO facts VALUES (?, ?)", [(name, codec.canonical(fact)) for name, fact in facts.items()]
-                )
-            draft.rename(path)
-        return cls(run, **clocks)
+    def create(cls, run: Path, facts: Mapping[str, Any], **clocks: Any) -> Store:
+        """Begin a run in `run`, made if need be. Raises RunError when another has it, or it is not empty.
+
+        What a start that was killed left behind is swept away.
+        """
+        return cls(run, lock=begin(run, facts), **clocks)
 
     @classmethod
-    def open(cls, run: Path, **clocks: Seconds) -> Store:
+    def open(cls, run: Path, **clocks: Any) -> Store:
         """Take up a run again. Raises RunError when it is missing, damaged, foreign, or open elsewhere."""
         return cls(run, **clocks)
 
@@ -78,10 +73,9 @@ class Store:
         with self._writing:
             try:
                 with self._transaction():
-                    self._beat()
+                    pass  # the heartbeat
             finally:
-                self._db.close()
-                self._lock.release()
+                self._undo.close()
 
     def __enter__(self) -> Store:
         return self
@@ -127,15 +121,19 @@ class Store:
                 " WHERE address = ?",
                 (cost_usd, tokens, address),
             )
+            seal(self._db, "steps", address)
 
     def _begin(self, address: str, verb: Verb, digest: str) -> str | None:
         """The recorded result as JSON; None when the step is now to be played."""
         with self._transaction():
-            row = self._db.execute("SELECT state, inputs, result FROM steps WHERE address = ?", (address,)).fetchone()
-            if row and row[0] == "ok":
-                if row[1] != digest:
+            row = self._db.execute(f"{select('steps')} WHERE address = ?", (address,)).fetchone()
+            if row and not is_whole("steps", row):
+                verify(self._path)  # it was whole when this sitting began: say what is lost
+            _, _, inputs, known, result, *_ = row or [None] * 5
+            if known == "ok":
+                if inputs != digest:
                     raise StaleStep(address)
-                return str(row[2])
+                return str(result)
             self._db.execute(
                 "INSERT INTO steps (address, verb, inputs, state, began, started) VALUES (?, ?, ?, 'running', ?, ?)"
                 " ON CONFLICT (address) DO UPDATE SET verb = excluded.verb, inputs = excluded.inputs,"
@@ -143,7 +141,7 @@ class Store:
                 " finished = NULL, seconds = NULL",
                 (address, verb, digest, self._tick(), self._now()),
             )
-            self._beat()
+            seal(self._db, "steps", address)
             return None
 
     def _end(self, address: str, state: str, result: str | None, error: str | None, seconds: float) -> None:
@@ -153,7 +151,7 @@ class Store:
                 " WHERE address = ?",
                 (state, result, error, self._tick(), self._now(), seconds, address),
             )
-            self._beat()
+            seal(self._db, "steps", address)
 
     def _failed(self, address: str, error: BaseException, seconds: float) -> None:
         """Record a failure of ours and raise it as StepError; leave no trace of a user's error or a stop."""
@@ -188,13 +186,23 @@ class Store:
         return self._blobs.save(data)
 
     def load(self, digest: str) -> bytes:
-        """Read a blob back; raises RunError when it is missing or damaged."""
-        return self._blobs.load(digest)
+        """Read a blob back; raises RunError naming the step that it belongs to when it is missing or damaged."""
+        try:
+            return self._blobs.load(digest)
+        except RunError as error:
+            owner = next((row.address for row in queries.steps(self.run) if digest in (row.result or "")), None)
+            if owner is None:
+                raise
+            way = f"`mle-star fork {self.run} --from {owner}` redoes it in a new run"
+            raise RunError(f"{error}. It belongs to step {owner!r}: {way}") from error
 
     def note(self, address: str, text: str) -> None:
         """Leave a line for people. The same line at the same address is kept once, so replays may repeat it."""
         with self._transaction():
-            self._db.execute("INSERT INTO notes (address, text, at) VALUES (?, ?, ?)", (address, text, self._now()))
+            values = (address, text, self._now(), self._ticked)
+            made = self._db.execute("INSERT INTO notes (address, text, at, tick) VALUES (?, ?, ?, ?)", values)
+            if made.rowcount:
+                seal(self._db, "notes", made.lastrowid)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -204,8 +212,12 @@ class Store:
 
     def set_fact(self, name: str, value: Any) -> None:
         """Record or replace a fact: any plain value."""
+        self.set_facts({name: value})
+
+    def set_facts(self, facts: Mapping[str, Any]) -> None:
+        """Several facts, all or none."""
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, codec.canonical(value)))
+            state(self._db, facts)
 
     # Sittings: time worked, and requests to stop.
 
@@ -214,7 +226,7 @@ class Store:
         with self._writing:
             if self._ticks() - self._beaten > _BEAT:
                 with self._transaction():
-                    self._beat()
+                    pass  # the heartbeat
             return float(self._earlier + self._ticks() - self._sat_down)
 
     def stop_asked(self) -> bool:
@@ -225,9 +237,11 @@ class Store:
     def _sit_down(self) -> None:
         """Begin a sitting; requests made to earlier ones are done with."""
         self._sat_down = self._beaten = self._ticks()
+        self._sitting = self._writes = 0
         with self._transaction():
-            (self._earlier,) = self._db.execute("SELECT coalesce(sum(seconds), 0.0) FROM sittings").fetchone()
-            (number,) = self._db.execute("SELECT coalesce(max(number), 0) FROM sittings").fetchone()
+            self._earlier, number, self._writes = self._db.execute(
+                "SELECT coalesce(sum(seconds), 0.0), coalesce(max(number), 0), coalesce(max(writes), 0) FROM sittings"
+            ).fetchone()
             self._db.execute("UPDATE requests SET sitting = ? WHERE sitting IS NULL", (number,))
             (self._ticked,) = self._db.execute(
                 "SELECT coalesce(max(max(began, coalesce(ended, 0))), 0) FROM steps"
@@ -239,11 +253,13 @@ class Store:
             )
 
     def _beat(self) -> None:
-        self._beaten = self._ticks()
+        """Part of every write: the time worked so far, and how many writes there were."""
+        self._beaten, self._writes = self._ticks(), self._writes + 1
         self._db.execute(
-            "UPDATE sittings SET heartbeat = ?, seconds = ? WHERE number = ?",
-            (self._now(), self._beaten - self._sat_down, self._sitting),
+            "UPDATE sittings SET heartbeat = ?, seconds = ?, writes = ? WHERE number = ?",
+            (self._now(), self._beaten - self._sat_down, self._writes, self._sitting),
         )
+        seal(self._db, "sittings", self._sitting)
 
     def _tick(self) -> int:
         """The next number of the run's own counter."""
@@ -257,11 +273,13 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._beat()
+                self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
+            self._mark.set(self._writes)
 
 
 def ask_stop(run: Path) -> None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterable, Sequence
 
+from mlestar.plain import word
 from mlestar.records import Final, Summary
 
+MOST = 1000  # characters of a note
+_MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
+_BLOCK = re.compile(r"^(\d*)([-+=#.)])")  # what begins a heading, a list or a rule
+_ADDRESS = re.compile(r":(?=/)|www(?=\.)|@", re.IGNORECASE)  # what readers make links of
 Line = tuple[str, str]  # an address, and what was noted there
 _CHAPTERS = (("start", "The first minute"), ("init", "Initial solution"), ("refine", "Refinement"))
 
 
 def markdown(found: Summary, final: Final | None, notes: Sequence[Line]) -> str:
     """The report as Markdown. `notes` in the order in which they were made."""
-    blocks = [f"# {found.task}", _headline(found), _task(found)]
-    for word, title in _CHAPTERS:
-        lines = _once((address, text) for address, text in notes if word in address.split("/"))
+    blocks = [f"# {inert(found.task)}", _headline(found), _task(found)]
+    for chapter, title in _CHAPTERS:
+        lines = _once((address, text) for address, text in notes if chapter in address.split("/"))
         if lines:
-            blocks.append(f"## {title}\n\n" + _list(f"`{address}` {text}" for address, text in lines))
+            blocks.append(f"## {title}\n\n" + _list(f"{code(address)} {inert(text)}" for address, text in lines))
     if final is not None:
         blocks.append(_final(final))
     blocks.append(_trust(found))
@@ -27,7 +34,7 @@ def _headline(found: Summary) -> str:
     if found.search_score is None:
         return f"The run is {found.state}; there is no final score yet."
     better = "higher" if found.direction == "max" else "lower"
-    expect = f"Expect **{found.metric} {_score(found.estimate, found.estimate_stderr)}** ({better} is better):"
+    expect = f"Expect **{inert(found.metric)} {_score(found.estimate, found.estimate_stderr)}** ({better} is better):"
     search = _score(found.search_score, found.search_stderr)
     if found.sealed_score is None:
         return f"{expect} the search score, {search}, less what choosing the best of many flattered it."
@@ -38,26 +45,26 @@ def _headline(found: Summary) -> str:
 
 
 def _task(found: Summary) -> str:
-    split = f"The split is `{found.split}`: {found.split_evidence}"
-    scores = [f"| {name} | {value:.5f} |" for name, value in found.phases if value is not None]
+    split = f"The split is {code(found.split)}: {inert(found.split_evidence)}"
+    scores = [f"| {inert(name)} | {value:.5f} |" for name, value in found.phases if value is not None]
     table = "\n".join(["| after | score |", "| --- | --- |", *scores])
     return f"## The task\n\n{split}\n\n{table}" if scores else f"## The task\n\n{split}"
 
 
 def _final(final: Final) -> str:
-    parts = [f"{weight:.3f} × `{key}`" for key, weight in sorted(final.parts, key=lambda part: -part[1])]
+    parts = [f"{weight:.3f} × {code(key)}" for key, weight in sorted(final.parts, key=lambda part: -part[1])]
     seeds = f", each with {final.bag} seeds" if final.bag > 1 else ""
-    notes = f"\n\n{_list(final.notes)}" if final.notes else ""
+    notes = f"\n\n{_list(map(inert, final.notes))}" if final.notes else ""
     how = "of (weights by which they were chosen; WEIGHTS in best/solution.py are learned)" if final.learned else "of"
-    return f"## The final solution\n\n{final.name}{seeds}, {how}:\n\n{_list(parts)}{notes}"
+    return f"## The final solution\n\n{inert(final.name)}{seeds}, {how}:\n\n{_list(parts)}{notes}"
 
 
 def _trust(found: Summary) -> str:
     facts = [
-        f"{found.jobs} executions, {found.brain_calls} answers of the brain `{found.brain}`, {found.seconds:.0f} s",
-        f"generated scripts ran behind the wall: {found.sandbox}",
+        f"{found.jobs} executions, {found.brain_calls} answers of the brain {code(found.brain)}, {found.seconds:.0f} s",
+        f"generated scripts ran behind the wall: {found.sandbox} ({found.sandbox_about})",
         f"the sealed rows were looked at {found.sealed_seen} times in all",
-        *(f"warning: {warning}" for warning in found.warnings),
+        *(f"warning: {inert(warning)}" for warning in found.warnings),
     ]
     return f"## What this rests on\n\n{_list(facts)}"
 
@@ -69,7 +76,18 @@ def _once(lines: Iterable[Line]) -> list[Line]:
 
 
 def _list(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {' '.join(line.split())}" for line in lines)
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def inert(text: str) -> str:
+    """A text that is not ours, in one line, as Markdown and as the HTML made of it show it: no markup, no link."""
+    line = html.escape(_MARKUP.sub(r"\\\g<0>", word(text, MOST)), quote=False)
+    return _ADDRESS.sub("\\g<0>\u200b", _BLOCK.sub(r"\1\\\2", line))
+
+
+def code(text: str) -> str:
+    """A short text that is not ours, as a code span."""
+    return f"`{word(text).replace('`', chr(39)) or ' '}`"
 
 
 def _score(value: float | None, error: float | None) -> str:

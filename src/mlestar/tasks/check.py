@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mlestar.plain import word
 from mlestar.records import Column
 from mlestar.tasks.infer import understand
 from mlestar.tasks.profile import profile
 from mlestar.tasks.source import Source
 
-_SHOWN = 40
+_SHOWN, _LINE = 40, 500  # features, characters of a line
 
 
 def check(folder: Path) -> str:
@@ -19,12 +20,12 @@ def check(folder: Path) -> str:
     source = understand(folder)
     seen = profile(source, np.arange(len(source.train.frame)))
     lines = [
-        f"{source.folder.resolve().name}: kind {source.kind}",
+        f"{word(source.folder.resolve().name)}: kind {source.kind}",
         "",
         *_facts(source),
         "",
         "evidence",
-        *(f"  - {text}" for text in source.evidence),
+        *(f"  - {word(text, _LINE)}" for text in source.evidence),
         "",
         f"features ({len(seen.columns)})",
         *(_feature(column) for column in seen.columns[:_SHOWN]),
@@ -32,8 +33,12 @@ def check(folder: Path) -> str:
     if len(seen.columns) > _SHOWN:
         lines.append(f"  … and {len(seen.columns) - _SHOWN} more")
     if source.settings:
-        lines += ["", "task.toml", *(f"  {name} = {value}" for name, value in source.settings)]
-    lines += ["", "warnings" if source.warnings else "no warnings", *(f"  ! {text}" for text in source.warnings)]
+        lines += ["", "task.toml", *(f"  {name} = {word(value)}" for name, value in source.settings)]
+    lines += [
+        "",
+        "warnings" if source.warnings else "no warnings",
+        *(f"  ! {word(text, _LINE)}" for text in source.warnings),
+    ]
     return "\n".join(lines)
 
 
@@ -53,7 +58,7 @@ def _facts(source: Source) -> list[str]:
         "train only": ", ".join(source.train_only),
         "other files": ", ".join(source.other_files),
     }
-    return [f"{name:<12}{text}" for name, text in facts.items() if text]
+    return [f"{name:<12}{word(text, _LINE)}" for name, text in facts.items() if text]
 
 
 def _short(names: tuple[str, ...]) -> str:
@@ -64,4 +69,4 @@ def _feature(column: Column) -> str:
     missing = f", {column.missing:.1%} missing" if column.missing else ""
     span = "" if column.minimum is None else f", {column.minimum:g} to {column.maximum:g}"
     examples = "" if span else ", such as " + " · ".join(repr(text[:30]) for text in column.examples)
-    return f"  {column.name:<24} {column.kind:<9} {column.distinct} distinct{missing}{span}{examples}"
+    return f"  {word(column.name, 80):<24} {column.kind:<9} {column.distinct} distinct{missing}{span}{examples}"

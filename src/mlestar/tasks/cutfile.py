@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlestar.errors import RunError
+from mlestar.errors import RunError, TaskError
+from mlestar.plain import word
 from mlestar.tasks.others import everything
 from mlestar.tasks.splits import Cut
 
 PLACE = "task/cut.json"
+_LONE = re.compile(r"[\ud800-\udfff]")  # what stands for a byte that is no UTF-8
+_LONGEST = 240  # bytes of a name: views put a few before and after it while they build
+_ANEW = "remove it, and `mle-star resume` cuts the task again as it was cut."
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +35,24 @@ class Recorded:
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file of the task folder, by its path."""
+    """The SHA-256 of every file of the task folder, by its path; TaskError for one that views cannot hold."""
     found = {}
-    for name in everything(folder):
-        with (folder / name).open("rb") as stream:
-            found[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        for name in everything(folder):
+            if _LONE.search(name) or max(len(os.fsencode(part)) for part in name.split("/")) > _LONGEST:
+                raise TaskError(f"{folder}: the file name {word(name, 80)!r} is no UTF-8, or too long; rename it")
+            found[name] = _of_file(f"{folder}/{name}")
+    except OSError as error:
+        raise TaskError(f"{folder}: {word(error.filename, 80)} cannot be read: {error.strerror}") from None
     return found
+
+
+def _of_file(path: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb", buffering=0) as stream:  # there may be a file for each row: no buffer of its own
+        while block := stream.read(1 << 16):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write(run: Path, recorded: Recorded) -> None:
@@ -64,9 +81,9 @@ def read(run: Path) -> Recorded:
     except FileNotFoundError:
         raise RunError(f"{run} is no run folder: {path} is missing.") from None
     except (ValueError, KeyError, AttributeError):
-        raise RunError(f"{path} is damaged: start a new run.") from None
+        raise RunError(f"{path} is damaged: {_ANEW}") from None
     if checksum != _checksum(content):
-        raise RunError(f"{path} was altered after it was written: the cut can no longer be trusted; start a new run.")
+        raise RunError(f"{path} was altered after it was written: {_ANEW}")
     folds = tuple(np.array(fold, np.intp) for fold in content["folds"])
     sealed, owners = np.array(content["sealed"], np.intp), np.array(content["owners"], np.intp)
     cut = Cut(content["kind"], sealed, folds, owners, content["evidence"])

@@ -23,6 +23,13 @@ def understand(folder: Path) -> Source:
     Where no table lists the rows to predict, `test` is the sample's file with its id columns only.
     Raises TaskError with one message that says what is wrong and how to mend it.
     """
+    try:
+        return _understand(folder)
+    except OSError as error:
+        raise TaskError(f"{folder}: {error.filename or 'a file'} cannot be read: {error.strerror or error}") from None
+
+
+def _understand(folder: Path) -> Source:
     manifest = read_manifest(folder)
     entry, say = manifest.task, Findings()
     files = find(folder, entry, say)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from mlestar.errors import TaskError
@@ -96,8 +96,9 @@ def _tables(folder: Path) -> dict[Part, list[Path]]:
 
 def _named(folder: Path, name: str, key: str, say: Findings) -> Table:
     path = folder / name
-    if not path.is_file():
-        raise TaskError(f"task.toml says {key} = {name!r}, but {path} does not exist")
+    said = PurePosixPath(name)
+    if said.is_absolute() or ".." in said.parts or not path.is_file():
+        raise TaskError(f"task.toml says {key} = {name!r}, which does not exist in {folder}")
     say.evidence.append(f"{key}: {name}, as task.toml says")
     return read(path, folder)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlestar.errors import TaskError
+from mlestar.plain import word
 from mlestar.records import Judged, Member
 from mlestar.tasks.metrics import Metric, replicates, score
 from mlestar.tasks.metrics.formulas import chosen
@@ -24,6 +24,7 @@ from mlestar.tasks.submission import SUBMISSION, Form, Members, read_members, re
 __all__ = ["Form", "Members", "deliver", "judge_folder", "read_members", "read_submission"]
 
 Array = NDArray[Any]
+MOST_REASON, MOST_NOTES = 500, 50  # characters; what a script wrote is told in them
 AGREEMENT = 0.99  # of the labels, before the soft form of a submission is believed
 
 
@@ -44,10 +45,10 @@ def judge_folder(
     """
     prediction = read_submission(folder, form)
     if isinstance(prediction, str):
-        return Judged(reason=prediction, rows=form.rows)
+        return Judged(reason=word(prediction, MOST_REASON), rows=form.rows)
     complaint = metric.complaint(prediction) if form.predicts in ("value", "probability") else None
     if complaint:
-        return Judged(reason=complaint, rows=form.rows)
+        return Judged(reason=word(complaint, MOST_REASON), rows=form.rows)
     if truth is None:
         return Judged(reason=None, rows=form.rows)
     members, notes = _members(folder, form, prediction, truth, metric, save)
@@ -58,7 +59,7 @@ def judge_folder(
         replicates=tuple(replicates(metric, truth, prediction, owners, seed=seed).tolist()),
         groups=_groups(metric, truth, prediction, owners),
         members=members,
-        notes=notes,
+        notes=tuple(word(note, MOST_REASON) for note in notes[:MOST_NOTES]),
     )
 
 
@@ -114,11 +115,11 @@ def packed(array: Array) -> bytes:
     return buffer.getvalue()
 
 
-def deliver(folder: Path, form: Form, sample: Table, target: Path) -> None:
-    """Write the user's submission from a job's: the sample's columns and rows in its order.
+def deliver(folder: Path, form: Form, sample: Table) -> bytes:
+    """The user's submission file from a job's: the sample's columns and rows in its order.
 
-    Ids and echo columns are the sample's cells, predicted columns are as the script wrote them. A name
-    ending in `.gz` is compressed. Raises ValueError when the job's submission is not a valid one.
+    Ids and echo columns are the sample's cells, predicted columns are as the script wrote them.
+    Raises ValueError when the job's submission is not a valid one.
     """
     rows = read_rows(folder, form)
     if isinstance(rows, str):
@@ -127,7 +128,11 @@ def deliver(folder: Path, form: Form, sample: Table, target: Path) -> None:
     if form.id_columns:
         rows = rows.iloc[_sample_order(frame, form)]
     cells = {column: rows[column] if column in form.output_columns else frame[column] for column in form.columns}
-    _write(list(form.columns), list(zip(*(list(cells[c]) for c in form.columns), strict=True)), sample, target)
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=sample.separator, lineterminator="\n")
+    writer.writerow(form.columns)
+    writer.writerows(zip(*(list(cells[c]) for c in form.columns), strict=True))
+    return text.getvalue().encode()
 
 
 def _sample_order(frame: pd.DataFrame, form: Form) -> list[int]:
@@ -138,12 +143,3 @@ def _sample_order(frame: pd.DataFrame, form: Form) -> list[int]:
     if wanted == keys or len(places) < len(keys):
         return list(range(form.rows))
     return [places[key] for key in wanted]
-
-
-def _write(columns: list[str], rows: list[tuple[str, ...]], sample: Table, target: Path) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=sample.separator, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    data = text.getvalue().encode()
-    target.write_bytes(gzip.compress(data, mtime=0) if target.suffix == ".gz" else data)

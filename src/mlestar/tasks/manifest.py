@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from mlestar.errors import TaskError
+from mlestar.plain import word
 
 _SPLIT = re.compile(r"random|stratified|horizon|(group|time|blocks):.+")
 
@@ -86,21 +88,23 @@ def read_manifest(folder: Path) -> Manifest:
     Raises TaskError naming the key that is wrong and the nearest right one.
     """
     path = folder / "task.toml"
-    if not path.exists():
+    if not os.path.lexists(path):
         return Manifest()
+    if not path.is_file():
+        raise TaskError(f"{path} is not a file")
     try:
         return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TaskError(f"task.toml is not valid TOML: {error}") from None
     except ValidationError as error:
         raise TaskError("task.toml: " + "; ".join(_explain(dict(item)) for item in error.errors())) from None
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number of thousands of digits
+        raise TaskError(f"task.toml is not valid TOML: {error}") from None
 
 
 def _explain(item: dict[str, object]) -> str:
     spot = [str(part) for part in item["loc"]] if isinstance(item["loc"], tuple) else []
     key = ".".join(spot)
     if item["type"] != "extra_forbidden":
-        return f"{key} = {item['input']!r}: {str(item['msg']).removeprefix('Value error, ')}"
+        return f"{key} = {word(repr(item['input']))}: {str(item['msg']).removeprefix('Value error, ')}"
     tables: dict[str, type[BaseModel]] = {"task": TaskEntry, "assets": AssetEntry}
     fields = tables.get(spot[0], Manifest) if len(spot) > 1 else Manifest
     known = list(fields.model_fields)

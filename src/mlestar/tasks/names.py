@@ -49,14 +49,13 @@ def shape(names: Sequence[str]) -> tuple[str, str, frozenset[str]]:
     """What names have in common: their literal start and end, and the kinds of characters between."""
     start, end = _common(names), _common([name[::-1] for name in names])[::-1]
     start, end = re.sub(r"[0-9]+$", "", start), re.sub(r"^[0-9]+", "", end)
-    if any(len(start) + len(end) > len(name) for name in names):
+    if len(start) + len(end) > min(map(len, names)):
         start, end = "", ""
-    kinds: set[str] = set()
-    for name in names:
-        middle = name[len(start) : len(name) - len(end)]
-        kinds.update(re.sub(r"[0-9]", "9", re.sub(r"[^\W\d_]", "a", middle)))
-        if re.match(r"0\d", middle):
-            kinds.add("0")
+    middles = [name[len(start) : len(name) - len(end)] for name in names]
+    characters = "".join(set("".join(middles)))
+    kinds = set(re.sub(r"[0-9]", "9", re.sub(r"[^\W\d_]", "a", characters)))
+    if any(middle[0] == "0" and re.match(r"0\d", middle) for middle in middles if middle):
+        kinds.add("0")
     return start, end, frozenset(kinds)
 
 
@@ -77,12 +76,13 @@ def fresh(like: Sequence[str], count: int, taken: set[str], rng: np.random.Gener
     middles = [name[len(start) : len(name) - len(end)] for name in like]
     if kinds <= {"9", "0"}:
         return _numbers(start, end, middles, count, taken, rng)
+    hexadecimal = set("".join(middles)) <= set("abcdefABCDEF0123456789-_")
     result: dict[str, None] = {}
     for attempt in range(1000 * count + 1000):
         if len(result) == count:
             return list(result)
         model = middles[int(rng.integers(len(middles)))]
-        name = start + "".join(_other(char, middles, rng) for char in model) + end
+        name = start + "".join(_other(char, hexadecimal, rng) for char in model) + end
         name = name if attempt < 20 * count else f"{start}{name[len(start) : len(name) - len(end)]}{attempt}{end}"
         if name not in taken:
             result[name] = None
@@ -121,9 +121,9 @@ def _numbers(
     return result
 
 
-def _other(char: str, middles: Sequence[str], rng: np.random.Generator) -> str:
+def _other(char: str, hexadecimal: bool, rng: np.random.Generator) -> str:
     for alphabet in _ALPHABETS:
-        if char in alphabet and (len(alphabet) > 6 or all(set(m) <= set("abcdefABCDEF0123456789-_") for m in middles)):
+        if char in alphabet and (len(alphabet) > 6 or hexadecimal):
             return alphabet[int(rng.integers(len(alphabet)))]
     return char
 

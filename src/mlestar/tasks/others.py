@@ -7,6 +7,7 @@ no fold view. All other files are the same in every view.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from mlestar.errors import TaskError
 from mlestar.ports import Rows
 from mlestar.tasks import tables
 from mlestar.tasks.names import placeholders
-from mlestar.tasks.rowfiles import copy, paths
+from mlestar.tasks.rowfiles import Filler, copy, paths, settle
 from mlestar.tasks.source import Source, Table
 
 OURS = {"task.toml", "metric.py", "task.py"}  # for mle-star, not for scripts
@@ -31,9 +32,19 @@ def files(folder: Path) -> list[str]:
 
 
 def everything(folder: Path) -> list[str]:
-    """All files below a task folder but hidden ones, as sorted relative paths."""
-    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
+    """All files below a task folder but hidden ones, as sorted relative paths; linked folders are not entered."""
+    found, left = [], [""]
+    while left:
+        below = left.pop()
+        with contextlib.suppress(PermissionError), os.scandir(f"{folder}/{below}") as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(f"{below}{entry.name}/")
+                elif entry.is_file():
+                    found.append(below + entry.name)
+    return sorted(found)
 
 
 class Others:
@@ -43,6 +54,7 @@ class Others:
         self.source, self.root = source, root
         keyed = bool(source.id) and all(column in source.train.frame.columns for column in source.id)
         self.train_keys = keys(source.train.frame, source.id) if keyed else []
+        self._mine = set(self.train_keys)
         self.test_keys = set(keys(source.test.frame, source.id)) if keyed else set()
         self.sides: dict[str, Table] = {}
         self.row_files: dict[str, str] = {}
@@ -57,12 +69,26 @@ class Others:
 
     def lay(self, view: Path, train: Rows, held: Rows, test: pd.DataFrame) -> None:
         """Write what training rows `train` and the held rows (named as in `test`) may have into `view`."""
-        mine = {self.train_keys[row] for row in train} if self.train_keys else set()
-        new = {self.train_keys[row]: place for place, row in enumerate(held)} if self.train_keys else {}
+        keyed = bool(self.train_keys) and bool(self.sides or self.row_files)
+        mine = {self.train_keys[row] for row in train.tolist()} if keyed else set()
+        new = {self.train_keys[row]: place for place, row in enumerate(held.tolist())} if keyed else {}
+        filler = Filler(view)
         for name in [*self.shared, *(name for name, key in self.row_files.items() if key in mine)]:
-            self._link(name, view)
+            filler.link(self.own(name), name)
         for name, table in self.sides.items():
             tables.write(table, self._side(name, mine, new, test), view / name)
+            settle([view / name])
+
+    def own(self, name: str) -> Path:
+        """The run-owned copy of a file; made whole or not at all."""
+        kept = self.root / name
+        if not kept.exists():
+            half = kept.with_name(f".{kept.name}.building")
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            half.unlink(missing_ok=True)
+            copy(self.source.folder / name, half)
+            half.rename(kept)
+        return kept
 
     def _sort(self, name: str) -> None:
         table = self._table(name)
@@ -71,7 +97,7 @@ class Others:
             return
         parts = PurePosixPath(name).parts
         named = {*parts[:-1], parts[-1], parts[-1].split(".")[0]}
-        mine, real = named & set(self.train_keys), named & self.test_keys
+        mine, real = named & self._mine, named & self.test_keys
         if not (mine or real):
             self.shared.append(name)
         elif mine and "test" not in parts[0].lower():
@@ -91,10 +117,9 @@ class Others:
         if origin is not None:
             return self._held(self.sides[origin].frame, new, test).reindex(columns=frame.columns, fill_value="")
         own = pd.Series(keys(frame, self.source.id), index=frame.index)
-        everyone = set(self.train_keys)
-        stay = own.isin(mine) | ~(own.isin(everyone) | own.isin(self.test_keys))
+        stay = own.isin(mine) | ~(own.isin(self._mine) | own.isin(self.test_keys))
         parts = [frame[stay.to_numpy(bool)]]
-        unsure = bool(everyone & self.test_keys)  # the test numbers its own rows: these ids are train's
+        unsure = bool(self._mine & self.test_keys)  # the test numbers its own rows: these ids are train's
         covers = not unsure and bool(own.isin(self.test_keys).any())
         if covers and not set(self.source.target) & set(frame.columns):
             parts.append(self._held(frame, {key: place for key, place in new.items() if key not in mine}, test))
@@ -109,14 +134,6 @@ class Others:
         for column in self.source.id:
             result[column] = test[column].iloc[places[order]].to_numpy()
         return result
-
-    def _link(self, name: str, view: Path) -> None:
-        kept = self.root / name
-        if not kept.exists():
-            copy(self.source.folder / name, kept.with_name(f".{kept.name}.building"))
-            kept.with_name(f".{kept.name}.building").rename(kept)
-        (view / name).parent.mkdir(parents=True, exist_ok=True)
-        os.link(kept, view / name)
 
 
 def keys(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:

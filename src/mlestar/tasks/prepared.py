@@ -9,19 +9,20 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mlestar.errors import RunError
-from mlestar.ports import Array, Rows
+from mlestar.ports import Array, Rows, Serve
 from mlestar.records import Judged
 from mlestar.tasks import cutfile, judge, metrics, tables
 from mlestar.tasks.infer import understand
 from mlestar.tasks.leakage import suspicions
 from mlestar.tasks.profile import profile
 from mlestar.tasks.rowfiles import emptied, settle
-from mlestar.tasks.sides import Side, form, joined, metric, truth
+from mlestar.tasks.sides import Side, form, found_metric, joined, metric, truth
 from mlestar.tasks.source import Source
 from mlestar.tasks.splits import FOLDS, cut, deal, strata
 from mlestar.tasks.views import NAMES, Views
@@ -29,10 +30,18 @@ from mlestar.tasks.views import NAMES, Views
 LEVEL_TWO, LOOK = "level-two", "look"
 
 
-def prepare(folder: Path, run: Path, seed: int, *, seal: bool = True, search_rows: int | None = None) -> Prepared:
+def prepare(
+    folder: Path,
+    run: Path,
+    seed: int,
+    *,
+    seal: bool = True,
+    search_rows: int | None = None,
+    serve: Serve | None = None,
+) -> Prepared:
     """Understand a task folder, cut it, and record the cut in `<run>/task/cut.json`.
 
-    Raises TaskError when the folder is broken, RunError when the run folder holds a cut already.
+    `serve` runs a metric of the user's own, behind a wall. Raises TaskError when the folder is broken, RunError when the run folder holds a cut already.
     """
     folder, run = folder.resolve(), run.resolve()
     if (run / cutfile.PLACE).exists():
@@ -42,25 +51,25 @@ def prepare(folder: Path, run: Path, seed: int, *, seal: bool = True, search_row
     source = understand(folder)
     made = cut(source, seed, seal=seal)
     recorded = cutfile.Recorded(folder, seed, search_rows, made, cutfile.checksums(folder))
-    prepared = Prepared(source, recorded, run)
+    prepared = Prepared(source, recorded, run, serve)
     cutfile.write(run, recorded)
     return prepared
 
 
-def reopen(run: Path) -> Prepared:
+def reopen(run: Path, serve: Serve | None = None) -> Prepared:
     """The prepared task of a run, with the recorded cut.
 
     Raises RunError when the run has none, or naming the file of the task folder that changed meanwhile.
     """
     recorded = cutfile.read(run.resolve())
     cutfile.verify(recorded)
-    return Prepared(understand(recorded.folder), recorded, run.resolve())
+    return Prepared(understand(recorded.folder), recorded, run.resolve(), serve)
 
 
 class Prepared:
     """The task of one run. Safe to use from several threads."""
 
-    def __init__(self, source: Source, recorded: cutfile.Recorded, run: Path) -> None:
+    def __init__(self, source: Source, recorded: cutfile.Recorded, run: Path, serve: Serve | None = None) -> None:
         made = recorded.cut
         self.source, self.cut, self.run, self.seed = source, made, run, recorded.seed
         self.views = Views(source, made, run / "views", recorded.seed, recorded.search_rows)
@@ -72,6 +81,7 @@ class Prepared:
         self.warnings = self.profile.warnings
         fresh = (f"fresh {column!r} for held rows: {why}" for column, why in self.views.renamed.items())
         self.evidence = (*source.evidence, f"cut: {made.evidence}", *fresh)
+        self._metric = found_metric(source, serve)
         self._lock = threading.RLock()
         self._sides: dict[str, Side] = {}
 
@@ -87,7 +97,7 @@ class Prepared:
         """Judge what a job left in `folder`; arrays go through `save`. `real` is only checked."""
         side = self._side(view)
         return judge.judge_folder(
-            folder, form(self.source, side), side.truth, side.owners, metric(self.source, side), self.seed, save
+            folder, form(self.source, side), side.truth, side.owners, metric(self._metric, self.source, side), self.seed, save
         )
 
     def score(self, view: str, prediction: Array, rows: Rows | None = None) -> float:
@@ -98,13 +108,13 @@ class Prepared:
         side = self._side(view)
         if rows is not None:
             side, prediction = side.take(rows), prediction[rows]
-        return float(metrics.score(metric(self.source, side), self._known(view, side), prediction))
+        return float(metrics.score(metric(self._metric, self.source, side), self._known(view, side), prediction))
 
     def replicates(self, view: str, prediction: Array) -> tuple[float, ...]:
         """The metric on the resamples of owners that `judge` uses; empty under ten owners."""
         side = self._side(view)
         known = self._known(view, side)
-        found = metrics.replicates(metric(self.source, side), known, prediction, side.owners, seed=self.seed)
+        found = metrics.replicates(metric(self._metric, self.source, side), known, prediction, side.owners, seed=self.seed)
         return tuple(found.tolist())
 
     def blocks(self, view: str, count: int) -> Sequence[Rows]:
@@ -135,7 +145,7 @@ class Prepared:
         parts = [[view, rows.tolist()] for view, rows in test]
         record = {"digest": _digest(frames), "test": parts}
         with self._lock:
-            if target.exists() and self._record(name) == record:
+            if target.exists() and self._is_built(name, record):
                 return target
             self._sides.pop(name, None)
             cutfile.save(self._record_place(name), record)
@@ -169,9 +179,9 @@ class Prepared:
             temporary.rename(target)
         return target
 
-    def deliver(self, folder: Path, target: Path) -> None:
-        """Write the user's submission file from a job's on the real view."""
-        judge.deliver(folder, form(self.source, self._side("real")), self.source.sample, target)
+    def deliver(self, folder: Path) -> bytes:
+        """The user's submission file from a job's on the real view."""
+        return judge.deliver(folder, form(self.source, self._side("real")), self.source.sample)
 
     def _side(self, name: str) -> Side:
         with self._lock:
@@ -222,6 +232,12 @@ class Prepared:
     def _level(self, name: str) -> Path:
         self._record(name)
         return self.run / "views" / LEVEL_TWO / name
+
+    def _is_built(self, name: str, record: dict[str, Any]) -> bool:
+        try:
+            return self._record(name) == record
+        except (KeyError, ValueError):  # gone or damaged: built anew
+            return False
 
     def _record_place(self, name: str) -> Path:
         return self.run / "task" / LEVEL_TWO / f"{name}.json"

@@ -86,15 +86,16 @@ def _tells(mine: pd.Series[Any], other: pd.Series[Any]) -> bool:
 def describe(name: str, raw: pd.Series[Any], values: pd.Series[Any]) -> Column:
     """One column from its cells as text; `raw` are some of them as they are."""
     kind = kind_of(raw, values)
-    empty = MISSING if kind in ("number", "boolean", "date") else {""}
-    filled = values[~blank(values, empty)]
-    examples = tuple(text[:_EXAMPLE_LENGTH] for text in filled.unique()[:_EXAMPLES])
+    distinct = pd.Series(values.unique(), dtype="str")
+    empty = blank(distinct, MISSING if kind in ("number", "boolean", "date") else {""})
+    known = distinct[~empty]
+    examples = tuple(text[:_EXAMPLE_LENGTH] for text in known[:_EXAMPLES])
     low = high = None
     if kind == "number":
-        parsed = numbers(filled)
+        parsed = numbers(known)
         low, high = float(parsed.min()), float(parsed.max())
-    missing = 1 - len(filled) / len(values) if len(values) else 0.0
-    return Column(name, kind, round(missing, 6), int(filled.nunique()), examples, low, high)
+    missing = float(values.isin(distinct[empty]).mean()) if empty.any() else 0.0
+    return Column(name, kind, round(missing, 6), len(known), examples, low, high)
 
 
 def _target_statistics(source: Source, seen: pd.DataFrame) -> tuple[float | None, float | None, float | None, bool]:

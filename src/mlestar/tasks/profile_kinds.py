@@ -23,22 +23,24 @@ def kind_of(raw: pd.Series[Any], values: pd.Series[Any]) -> ColumnKind:
 
     Whole numbers stay numbers however few: what looks like a category to the eye is for the brain to try.
     """
-    filled = values[~blank(values, MISSING)]
-    if values.nunique() < 2:
+    distinct = pd.Series(values.unique(), dtype="str")  # far cheaper to look at than all cells
+    empty = blank(distinct, MISSING)
+    if len(distinct) < 2:
         return "constant"
+    filled, known = values[~values.isin(distinct[empty])], distinct[~empty]
     if not len(filled):
         return "category"  # several spellings of nothing
     look = filled.sample(min(_LOOK, len(filled)), random_state=0)
     if _is_list(raw, look):
         return "list"
-    distinct = set(look.str.strip().str.lower().unique())
-    if any(distinct <= truth for truth in _TRUTHS):
+    words = set(look.str.strip().str.lower().unique())
+    if any(words <= truth for truth in _TRUTHS):
         return "boolean"
-    if numbers(look).notna().all() and numbers(filled).notna().all():
+    if numbers(look).notna().all() and numbers(known).notna().all():
         return "number"
     if dates(look) is not None:
         return "date"
-    return _text_kind(filled, look)
+    return _text_kind(len(filled), len(known), look)
 
 
 def blank(values: pd.Series[Any], words: set[str]) -> pd.Series[Any]:
@@ -74,15 +76,15 @@ def _delimited(look: pd.Series[Any], mark: str) -> bool:
     return short and pieces.nunique() < len(pieces) / 3 and look.nunique() > pieces.nunique() / 4
 
 
-def _text_kind(filled: pd.Series[Any], look: pd.Series[Any]) -> ColumnKind:
-    if filled.nunique() <= max(2, min(_FEW, len(filled) // 2)):
+def _text_kind(filled: int, distinct: int, look: pd.Series[Any]) -> ColumnKind:
+    if distinct <= max(2, min(_FEW, filled // 2)):
         return "category"
     if _is_code(look):
         return "code"
     spoken = look.str.count(r"\s+").median() >= 3 or look.str.len().median() > 40
-    if spoken and filled.nunique() > 0.2 * len(filled):
+    if spoken and distinct > 0.2 * filled:
         return "text"
-    if filled.nunique() > 0.5 * len(filled):
+    if distinct > 0.5 * filled:
         return "text"  # names and the like: hardly any value comes twice
     return "category"
 

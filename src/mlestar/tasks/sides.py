@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mlestar.errors import TaskError
-from mlestar.ports import Array, Rows
+from mlestar.ports import Array, Rows, Serve
 from mlestar.tasks import metrics
 from mlestar.tasks.judge import Form
 from mlestar.tasks.source import Source
@@ -81,18 +82,25 @@ def form(source: Source, side: Side) -> Form:
     )
 
 
-def metric(source: Source, side: Side) -> metrics.Metric:
+def found_metric(source: Source, serve: Serve | None) -> metrics.Metric:
+    """The task's metric, by its name, or the user's own, which needs `serve` to run in."""
+    if ".py:" not in source.metric:
+        return metrics.get(source.metric)
+    if serve is None:
+        raise TaskError(f"metric {source.metric!r} is a program of the user's: there is nothing to run it in")
+    return metrics.load_custom(source.folder, source.metric, source.direction, serve)
+
+
+def metric(found: metrics.Metric, source: Source, side: Side) -> metrics.Metric:
     """The task's metric, bound to the side where it is the user's own."""
     custom = ".py:" in source.metric
-    found = (
-        metrics.load_custom(source.folder, source.metric, source.direction) if custom else metrics.get(source.metric)
-    )
     context = metrics.Context(
         columns=source.prediction_columns,
         classes=source.classes,
         predicts=source.predicts,
         keys=side.keys if source.id else None,
         train=source.train.frame.iloc[side.train].reset_index(drop=True) if custom else None,
+        part=hashlib.sha256(side.train.tobytes()).hexdigest() if custom else "",
     )
     return metrics.in_context(found, context)
 

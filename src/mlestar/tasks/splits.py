@@ -35,14 +35,20 @@ class Cut:
     @property
     def search(self) -> Rows:
         """Every row that is not sealed, ascending."""
-        return np.setdiff1d(np.arange(len(self.owners)), self.sealed)
+        return self._without(self.sealed)
 
     def train(self, fold: int) -> Rows:
         """The search rows that fold `fold` is learned from; for `time` only those before it."""
-        rows = np.setdiff1d(self.search, self.folds[fold])
+        rows = self._without(self.sealed, self.folds[fold])
         if self.kind == "time":
             rows = rows[self.owners[rows] < self.owners[self.folds[fold]].min()]
         return rows
+
+    def _without(self, *parts: Rows) -> Rows:
+        stay = np.ones(len(self.owners), bool)
+        for part in parts:
+            stay[part] = False
+        return np.flatnonzero(stay)
 
 
 def cut(source: Source, seed: int, *, seal: bool = True) -> Cut:
@@ -88,6 +94,8 @@ def deal(owners: Rows, strata: Rows, rng: np.random.Generator, count: int = FOLD
     names, inverse, sizes = np.unique(owners, return_inverse=True, return_counts=True)
     stratum = _owner_strata(inverse, strata)
     order = np.lexsort((rng.random(len(names)), -sizes, stratum))
+    if len(names) == len(owners):  # as below, where every owner is one row: turn by turn in each stratum
+        return _deal_singly(stratum, order, count)[inverse]
     total = [0] * count
     load: dict[int, list[int]] = {}
     fold = np.empty(len(names), np.intp)
@@ -98,6 +106,15 @@ def deal(owners: Rows, strata: Rows, rng: np.random.Generator, count: int = FOLD
         total[best] += int(sizes[owner])
         fold[owner] = best
     return np.asarray(fold[inverse], np.intp)
+
+
+def _deal_singly(strata: Rows, order: Rows, count: int) -> Rows:
+    total, fold = np.zeros(count, np.intp), np.empty(len(order), np.intp)
+    for rows in np.split(order, np.flatnonzero(np.diff(strata[order])) + 1):
+        turns = np.argsort(total, kind="stable")
+        fold[rows] = turns[np.arange(len(rows)) % count]
+        total += np.bincount(fold[rows], minlength=count)
+    return fold
 
 
 def spread(strata: Rows, count: int, rng: np.random.Generator) -> Rows:

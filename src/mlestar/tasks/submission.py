@@ -5,6 +5,9 @@ Whatever is wrong with a job's files is a reason (`str`), never an exception.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from mlestar.plain import word
 from mlestar.records import Predicts
 from mlestar.tasks.matching import match
 from mlestar.tasks.untrusted import CELL_BYTES, as_texts, csv, exists, parquet, plain
@@ -25,6 +29,7 @@ MEMBERS = "members.parquet"
 SUBMISSION = "submission"
 MOST_BYTES = 2 * 10**9
 MOST_MEMBERS = 1000
+_NAME = re.compile(r"[^\"'\\{}]{1,80}")  # it comes to stand in the text of a script
 _BETWEEN = "\x1f"  # joins the parts of an id of several columns
 
 
@@ -108,9 +113,9 @@ def _columns_wrong(frame: pd.DataFrame, form: Form) -> str | None:
     missing = [column for column in needed if column not in found]
     unknown = [column for column in found if column not in form.columns]
     twice = sorted({column for column in found if found.count(column) > 1})
-    for word, columns in (("lacks", missing), ("has the unknown", unknown), ("has twice the", twice)):
+    for what, columns in (("lacks", missing), ("has the unknown", unknown), ("has twice the", twice)):
         if columns:
-            return f"the submission {word} column {_some(columns)}; the sample has {_some(form.columns)}"
+            return f"the submission {what} column {_some(columns)}; the sample has {_some(form.columns)}"
     return None
 
 
@@ -187,7 +192,7 @@ def _numbers(outputs: pd.DataFrame) -> Array | str:
         values = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
         bad = np.flatnonzero(~_finite(values))
         if len(bad):
-            examples = _some([repr(text) for text in outputs[name].iloc[bad[:5]]])
+            examples = _some([repr(text[:80]) for text in outputs[name].iloc[bad[:5]]])
             return f"column {name!r} of the submission has {len(bad)} values that are no finite number: {examples}"
         columns.append(values)
     return np.column_stack(columns)
@@ -208,7 +213,7 @@ def _table(folder: Path, form: Form) -> pd.DataFrame | str:
         table = parquet(folder / name, form.rows, len(form.columns) + 1, most)
         return table if isinstance(table, str) else as_texts(table)
     data = plain(folder / name, most)
-    return data if isinstance(data, str) else csv(data, name)
+    return data if isinstance(data, str) else csv(data, name, len(form.columns))
 
 
 # --- members ---------------------------------------------------------------------------------------
@@ -227,10 +232,12 @@ def read_members(folder: Path, form: Form) -> Members:
     if isinstance(table, str):
         return Members({}, (table,))
     names = list(dict.fromkeys(name.partition("::")[0] for name in table.column_names))
+    times = Counter(table.column_names)
+    places = {name: place for place, name in enumerate(table.column_names) if times[name] == 1}
     arrays: dict[str, Array] = {}
     skipped: list[str] = []
     for name in names:
-        array = _member(table, name, form)
+        array = _member(table, places, name, form)
         if isinstance(array, str):
             skipped.append(array)
         else:
@@ -238,11 +245,13 @@ def read_members(folder: Path, form: Form) -> Members:
     return Members(arrays, tuple(skipped))
 
 
-def _member(table: pa.Table, name: str, form: Form) -> Array | str:
+def _member(table: pa.Table, places: Mapping[str, int], name: str, form: Form) -> Array | str:
     wanted = [f"{name}::{column}" for column in form.prediction_columns]
-    if not name or any(table.column_names.count(column) != 1 for column in wanted):
+    if not _NAME.fullmatch(name) or word(name) != name:
+        return f"member {word(name, 80)!r}: a name has at most 80 printable characters, no quotes and no backslash"
+    if any(column not in places for column in wanted):
         return f"member {name!r}: not one column each for {_some(form.prediction_columns)}"
-    columns = [table.column(column) for column in wanted]
+    columns = [table.column(places[column]) for column in wanted]
     if not all(_is_number(column.type) for column in columns):
         return f"member {name!r}: its columns are not numbers"
     array = np.column_stack([column.cast(pa.float64(), safe=False).to_numpy() for column in columns])
@@ -254,7 +263,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _some(items: Any) -> str:
-    shown = [str(item)[:80] for item in items[:5]]
+    shown = [word(item, 80) for item in items[:5]]
     return ", ".join(shown) + (f" … ({len(items)} in all)" if len(items) > 5 else "")
 
 

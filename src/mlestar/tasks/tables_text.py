@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-import io
+import re
 import sys
+from collections.abc import Iterator
 
 from mlestar.errors import TaskError
 
@@ -47,14 +48,20 @@ def _line(data: bytes, offset: int) -> str:
 
 def first_record(text: str, separator: str) -> list[str]:
     """The cells of the first record."""
-    return next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+    _limit()
+    return next(csv.reader(_lines(text), delimiter=separator), [])
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The text's lines with their ends, without a copy of it."""
+    return (found[0] for found in re.finditer(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text))
 
 
 def sniff(text: str, usual: str) -> str:
     """The separator of `,` `;` tab: most cells in the header, and as many in the first row of data."""
 
     def fit(separator: str) -> tuple[bool, int, bool]:
-        records = csv.reader(io.StringIO(text[:1_000_000], newline=""), delimiter=separator)
+        records = csv.reader(_lines(text[:1_000_000]), delimiter=separator)
         head, first = next(records, []), next(records, [])
         return len(head) > 1 and len(head) == len(first), len(head), separator == usual
 
@@ -65,7 +72,7 @@ def sniff(text: str, usual: str) -> str:
 def ragged_line(text: str, separator: str) -> str | None:
     """Where a record has not as many cells as the header, or a quoted cell never ends; None if nowhere."""
     _limit()
-    records = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    records = csv.reader(_lines(text), delimiter=separator, strict=True)
     width, begin = 0, 1
     try:
         for record in records:

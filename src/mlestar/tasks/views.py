@@ -7,6 +7,7 @@ what real test rows have, and depends on no label of a held row.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from pathlib import Path
@@ -21,7 +22,7 @@ from mlestar.ports import Rows
 from mlestar.tasks import tables
 from mlestar.tasks.names import derived, fresh, renamed
 from mlestar.tasks.others import Others, files
-from mlestar.tasks.rowfiles import MOMENT, Store, copy, emptied, settle
+from mlestar.tasks.rowfiles import MOMENT, Filler, Store, emptied, paths, settle
 from mlestar.tasks.source import Source
 from mlestar.tasks.splits import FOLDS, Cut, moments, spread, strata
 
@@ -35,7 +36,6 @@ class Views:
         self.source, self.cut, self.root, self.seed, self.search_rows = source, cut, root, seed, search_rows
         self._lock = threading.RLock()
         self._store = Store(source, root / ".rows", seed)
-        self._others: Others | None = None
         self.renamed = renamed(source)
         self._tests: dict[str, pd.DataFrame] = {}
         self._order = _time_order(source)
@@ -95,6 +95,10 @@ class Views:
                 columns[column] = derived(column, real[column], len(test), self.source.sample.name)
         return pd.DataFrame(columns, columns=real.columns)
 
+    @functools.cached_property
+    def _others(self) -> Others:
+        return Others(self.source, self.root / ".shared")
+
     def _rng(self, name: str, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, 3, NAMES.index(name), purpose])
 
@@ -136,23 +140,29 @@ class Views:
 
     def _build(self, name: str, folder: Path) -> None:
         source, train, held, test = self.source, self.train(name), self.held(name), self.test(name)
-        if self._others is None:
-            self._others = Others(source, self.root / ".shared")
-        for table, frame in (
-            (source.train, source.train.frame.iloc[train]),
-            (source.test, test),
-            (source.sample, self.sample(name)),
-        ):
+        told = (source.train, source.test, source.sample)  # where no test table is, the sample stands in its place
+        for table, frame in zip(told, (source.train.frame.iloc[train], test, self.sample(name)), strict=True):
             tables.write(table, frame, folder / table.name)
+        settle({folder / table.name for table in told})
         self._others.lay(folder, train, held, test)
         if source.assets:
             self._store.build()
             self._store.link(folder, train, held, test, self._rng(name, 2))
-        settle(path for path in folder.rglob("*") if path.is_file() and path.stat().st_mtime != MOMENT)
 
     def _copy(self, folder: Path) -> None:
-        for path in files(self.source.folder):
-            copy(self.source.folder / path, folder / path)
+        """Everything; what fold views have too is linked. In random order: see `rowfiles`."""
+        source, filler = self.source, Filler(folder)
+        if source.assets:
+            self._store.build()
+        owned, shared = self._store.copies(), set(self._others.shared)
+        theirs = (path for asset in source.assets for path in paths(asset.test, source.test.frame))
+        found = {*files(source.folder), *owned, *(path for path in theirs if (source.folder / path).is_file())}
+        names = sorted(found)  # a linked folder's files are found by the rows alone
+        for name in (names[place] for place in self._rng("real", 2).permutation(len(names)).tolist()):
+            if name in owned or name in shared:
+                filler.link(owned.get(name) or self._others.own(name), name)
+            else:
+                filler.copy(source.folder / name, name)
 
 
 def _fold(name: str) -> int:
@@ -180,6 +190,7 @@ def _time_order(source: Source) -> NDArray[np.float64] | None:
 
 
 def _stamp(folder: Path) -> None:
-    """Give every folder of a finished view the one time."""
+    """Give every folder of a finished view the one time; a job behind a wall may be another user, and must enter."""
     for path, _, _ in os.walk(folder, topdown=False):
+        os.chmod(path, 0o755)
         os.utime(path, (MOMENT, MOMENT))

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Barrier, Thread
@@ -82,6 +83,14 @@ class JournalContract:
             with pytest.raises(type(error)):
                 journal.step("a", "decide", 1, int, Plays(error=error))
             assert journal.step("a", "decide", "other inputs", int, Plays(3)) == 3
+
+    def test_a_full_disk_is_for_the_user_and_the_step_is_played_again(self, tmp_path: Path) -> None:
+        play = Plays(4, error=OSError(errno.ENOSPC, "No space left on device"))
+        with self.opened(tmp_path / "run") as journal:
+            with pytest.raises(RunError, match=r"the disk is full.*resume"):
+                journal.step("a", "execute", 1, int, play)
+            play.error = None
+            assert journal.step("a", "execute", "other inputs", int, play) == 4
 
     def test_an_answer_of_another_type_is_a_mistake_of_ours(self, tmp_path: Path) -> None:
         with self.opened(tmp_path / "run") as journal, pytest.raises(StepError):

@@ -41,17 +41,12 @@ class Landlock(Wall):
         return Launch(["unshare", *_APART.split(), *mapped, "--", *kept, *staged], environment)
 
     def _told(self, place: Place) -> str:
-        system = [*SYSTEM, *(f"/etc/{name}" for name in ETC), "/proc", "/sys/devices/system/cpu"]
-        graphics = list(map(str, devices()))
+        system = [*SYSTEM, *(f"/etc/{name}" for name in ETC), "/proc", "/sys"]
         told = {
-            "read": [
-                *system,
-                *map(str, [*self.interpreter.parts, *self.reads, STAGE]),
-                *(["/sys"] if graphics else []),
-            ],
+            "read": [*system, *map(str, [*self.interpreter.parts, *self.reads, STAGE])],
             "view": str(place.view),
             "folder": str(place.folder),
-            "devices": [*(f"/dev/{name}" for name in _DEVICES), *graphics],
+            "devices": [*(f"/dev/{name}" for name in _DEVICES), *map(str, devices())],
             "shm": max(_SHM_MB, place.limits.memory_mb // 4) * 1024 * 1024,
             "filter": filters.program(unix=False).hex(),
         }

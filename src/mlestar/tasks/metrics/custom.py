@@ -3,13 +3,17 @@
 `truth` and `prediction` are DataFrames with the same rows and columns: the id columns, then the predicted
 columns as a submission has them (label texts, texts, numbers; the columns of class probabilities are 0 and 1
 in `truth`; a ranking is a space-separated text). `train` is the train part, or None where there is none.
+
+The file is a program that somebody wrote: it runs behind the wall (inside.py), never in our process, and sees
+nothing but itself, what is installed, and what it is called with.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import numbers
-from collections.abc import Callable
+import json
+import pickle
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,21 +22,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlestar import plain
 from mlestar.errors import TaskError
+from mlestar.ports import Answer, Serve
 from mlestar.records import Direction
 from mlestar.tasks.metrics.formulas import chosen
 from mlestar.tasks.metrics.record import Context, Metric
 from mlestar.tasks.metrics.ways import Floats, Resamples, affordable
 
 Array = NDArray[Any]
-Function = Callable[[pd.DataFrame, pd.DataFrame, "pd.DataFrame | None"], Any]
 LISTED = 20  # places of a ranking that a user's metric is shown
+_PROGRAM = Path(__file__).with_name("inside.py")
 
 
-def load_custom(folder: Path, reference: str, direction: Direction) -> Metric:
+def load_custom(folder: Path, reference: str, direction: Direction, serve: Serve) -> Metric:
     """The metric that `reference` names, such as `metric.py:score`, in the task folder.
 
-    Runs the user's file. Raises TaskError when the file or the function is missing or the file fails.
+    Runs the user's file, behind the wall. Raises TaskError when the file or the function is missing or
+    the file fails.
     """
     file, _, name = reference.partition(":")
     path = folder / file
@@ -40,61 +47,78 @@ def load_custom(folder: Path, reference: str, direction: Direction) -> Metric:
         raise TaskError(f"metric {reference!r}: write `file.py:function`, such as `metric.py:score`")
     if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
         raise TaskError(f"metric {reference!r}: there is no file {file} in {folder}")
-    function = getattr(_module(path), name, None)
-    if not callable(function):
-        raise TaskError(f"metric {reference!r}: {path} has no function {name}(truth, prediction, train)")
+    answer = serve(_PROGRAM.read_text(encoding="utf-8"), {path.name: path.read_bytes()})
+    program = Program(answer, reference, path.name, name)
+    program.load()
     forms: Any = ("label", "ranking", "probability", "value", "text")
-    return Metric(reference, direction, forms, None, UserFrames(function, reference))
+    return Metric(reference, direction, forms, None, UserFrames(program))
 
 
-def _module(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location("mlestar_task_metric", path)
-    if spec is None or spec.loader is None:
-        raise TaskError(f"{path} cannot be read as Python")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise TaskError(f"{path} fails when it is loaded: {type(error).__name__}: {error}") from error
-    return module
+class Program:
+    """The user's function behind the wall. Safe from many threads."""
+
+    def __init__(self, answer: Answer, reference: str, file: str, name: str) -> None:
+        self._answer, self._reference, self._file, self._name = answer, reference, file, name
+        self._known: set[str] | None = None  # the train parts that the program has; None before it has read the file
+        self._turn = threading.RLock()
+
+    def load(self) -> None:
+        """Have the user's file read; raises TaskError when that fails."""
+        with self._turn:
+            self._ask({"file": self._file, "name": self._name})
+            self._known = set()
+
+    def scores(self, truth: pd.DataFrame, prediction: pd.DataFrame, context: Context, rows: Sequence[Array]) -> Floats:
+        """The metric on resamples of the rows, or once on all of them where `rows` is empty.
+
+        Raises TaskError when it fails or returns anything but a finite number.
+        """
+        with self._turn:
+            if self._known is None:  # it failed, and was started anew
+                self.load()
+            part, known = context.part, self._known if self._known is not None else set()
+            frames = {} if part in known or context.train is None else {part: context.train}
+            asked = {"frames": frames, "train": part, "truth": truth, "prediction": prediction, "rows": list(rows)}
+            found = self._ask(asked)
+            known.add(part)
+        scores = found.get("scores")
+        if not isinstance(scores, list) or len(scores) != max(len(rows), 1) or not all(map(_sound, scores)):
+            raise TaskError(f"metric {self._reference!r} gave no scores")
+        return np.array(scores, dtype=np.float64)
+
+    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        try:
+            found = json.loads(self._answer(pickle.dumps(question)))
+        except ValueError:
+            found = {"error": "gave no answer that can be read"}
+        except Exception as error:  # whatever became of a program that nobody trusts
+            found, self._known = {"error": f"gave no answer: {error}"}, None
+        if not isinstance(found, dict) or "error" in found:
+            said = plain.word(
+                found.get("error", "gave no answer") if isinstance(found, dict) else "gave no answer", 500
+            )
+            raise TaskError(f"metric {self._reference!r} {said}")
+        return found
 
 
-def call(
-    function: Function, reference: str, truth: pd.DataFrame, prediction: pd.DataFrame, train: pd.DataFrame | None
-) -> float:
-    """Call the user's function on copies; the one place where their code runs on labels.
-
-    Raises TaskError when it fails or returns anything but a finite number.
-    """
-    try:
-        value = function(truth.copy(), prediction.copy(), None if train is None else train.copy())
-    except Exception as error:
-        raise TaskError(f"metric {reference!r} failed: {type(error).__name__}: {error}") from error
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not np.isfinite(float(value)):
-        raise TaskError(f"metric {reference!r} returned {value!r}, not a finite number")
-    return float(value)
+def _sound(value: Any) -> bool:
+    return isinstance(value, float) and bool(np.isfinite(value))
 
 
 @dataclass(frozen=True)
 class UserFrames:
     """The way of a user's metric: arrays are dressed as submissions and handed over."""
 
-    function: Function
-    reference: str
+    program: Program
     context: Context = field(default_factory=Context)
 
     def score(self, truth: Array, prediction: Array) -> float:
-        true, mine = self._frames(truth, prediction)
-        return call(self.function, self.reference, true, mine, self.context.train)
+        return float(self.program.scores(*self._frames(truth, prediction), self.context, [])[0])
 
     def replicates(self, truth: Array, prediction: Array, draws: Resamples) -> Floats:
-        true, mine = self._frames(truth, prediction)
-        scores = []
-        for counts in draws.counts[: affordable(len(draws.counts), 0.005 + 2e-6 * prediction.size)]:
-            rows = np.repeat(np.arange(len(truth)), counts[draws.owner].astype(np.intp))
-            again = (true.iloc[rows].reset_index(drop=True), mine.iloc[rows].reset_index(drop=True))
-            scores.append(call(self.function, self.reference, *again, self.context.train))
-        return np.asarray(scores, dtype=np.float64)
+        few = draws.counts[: affordable(len(draws.counts), 0.005 + 2e-6 * prediction.size)]
+        rows = [np.repeat(np.arange(len(truth)), counts[draws.owner].astype(np.intp)) for counts in few]
+        return self.program.scores(*self._frames(truth, prediction), self.context, rows)
 
     def _frames(self, truth: Array, prediction: Array) -> tuple[pd.DataFrame, pd.DataFrame]:
         context = self.context

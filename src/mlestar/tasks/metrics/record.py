@@ -57,7 +57,7 @@ class Context:
     MASE, OWA: `scale` (rows,) is the mean absolute (seasonal) naive step of each row's series in the
     train part; OWA's `reference` are sMAPE (per cent) and MASE of the reference forecast.
     A user's own metric: `columns` are the submission's predicted columns, `classes` the label texts,
-    `keys` (a row per test row) the id columns, `train` the train part.
+    `keys` (a row per test row) the id columns, `train` the train part, `part` a name for just these rows of it.
     """
 
     scale: Array | None = None
@@ -67,6 +67,7 @@ class Context:
     predicts: Predicts = "value"
     keys: pd.DataFrame | None = None
     train: pd.DataFrame | None = None
+    part: str = ""
 
 
 def score(metric: Metric, truth: Array, prediction: Array) -> float:

@@ -27,7 +27,7 @@ from mlestar.records import Job, Limits, Outcome
 from mlestar.testing.hostile.world import World
 
 KINDS = ("reading", "writing", "eating", "outliving", "reaching", "lying")
-LIMITS = Limits(seconds=15, memory_mb=400, processes=24, disk_mb=40, output_kb=200)
+LIMITS = Limits(seconds=15, memory_mb=400, processes=24, disk_mb=20, output_kb=200)
 GOT = "GOT"
 _HERE = Path(__file__).parent
 _NEXT = "# --- the next job\n"

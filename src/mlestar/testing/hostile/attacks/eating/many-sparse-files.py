@@ -4,4 +4,4 @@
 i = 0
 while True:
     i += 1
-    open(f'f{i}', 'wb').truncate(30_000_000)
+    open(f'f{i}', 'wb').truncate(15_000_000)

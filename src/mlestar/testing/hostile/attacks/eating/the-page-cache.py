@@ -4,5 +4,5 @@
 
 for _ in range(60):
     with open('f', 'wb') as file:
-        file.write(bytes(25_000_000))
+        file.write(bytes(15_000_000))
     os.unlink('f')

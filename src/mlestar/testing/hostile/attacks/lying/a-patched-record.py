@@ -1,4 +1,4 @@
-# a record of opened files that was patched
+# a patched record of opened files: it may hide, it breaks nothing
 
 for thing in gc.get_objects():
     if type(thing).__name__ == 'Opened':
