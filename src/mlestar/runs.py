@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -31,6 +29,7 @@ from mlestar.errors import Interrupted, NoSolution, RunError, SettingsError, Tas
 from mlestar.executors.local import LocalExecutor
 from mlestar.executors.probe import machine, probe
 from mlestar.executors.service import Service
+from mlestar.housekeeping import House, Stopping, Watch, stoppable
 from mlestar.journal import fork as copy_journal
 from mlestar.journal import queries
 from mlestar.journal.clock import RunClock
@@ -38,12 +37,10 @@ from mlestar.journal.database import roomy
 from mlestar.journal.store import Store, ask_stop
 from mlestar.lab import Lab
 from mlestar.ports import Answer, Brain, Executor
-from mlestar.records import Final, Limits, Progress, Recipe, Score, Solution, Trial
+from mlestar.records import Final, Limits, Progress, Recipe, Solution, Trial
 from mlestar.search.library import Library
 from mlestar.tasks.prepared import Prepared, prepare, reopen
-from mlestar.workbench import Board, Memo, Rules, Workbench, ahead
-
-Watch = Callable[[Progress], None]
+from mlestar.workbench import Board, Memo, Rules, Workbench
 
 
 def start(task: Path, out: Path | None, settings: Settings, watch: Watch) -> Path:
@@ -55,13 +52,13 @@ def start(task: Path, out: Path | None, settings: Settings, watch: Watch) -> Pat
         "task": str(task.resolve()), "name": _name(task), "settings": settings.model_dump(mode="json"),
         "version": version("mle-star"), "python": sys.version.split()[0], "sealed_seen": 0, "state": "running",
     }  # fmt: skip
-    with _stoppable() as stopping, _made(run, facts) as store:
+    with stoppable() as stopping, _made(run, facts) as store:
         return _drive(store, settings, watch, stopping)
 
 
 def resume(run: Path, changes: dict[str, Any], watch: Watch) -> Path:
     """Take a run up again: recorded steps are replayed, the rest goes on. `changes` override its settings."""
-    with _stoppable() as stopping, Store.open(run) as store:
+    with stoppable() as stopping, Store.open(run) as store:
         settings = config.changed(store.facts["settings"], changes)
         store.set_fact("settings", settings.model_dump(mode="json"))
         store.set_fact("state", "running")
@@ -188,7 +185,7 @@ def _workbench(store: Store, task: Prepared, settings: Settings, watch: Watch, s
         found = probe(executor, modules)
         store.set_fact("installed", [m for m in modules if found[m].ok])
     brain = make_brain(settings.brain, recipes, frozenset(store.facts["installed"]))
-    house = House(store, task, watch, stopping)
+    house = House(store, watch, stopping)
     return _joined(store, task, executor, brain, library, _rules(settings), house)
 
 
@@ -226,81 +223,6 @@ def _task_facts(task: Prepared, executor: Executor) -> dict[str, Any]:
     }  # fmt: skip
 
 
-# --- what the house does while a run goes on ---------------------------------------------------------
-
-
-class Stopping:
-    """One Ctrl-C finishes the steps in hand, a second ends the jobs at once."""
-
-    def __init__(self) -> None:
-        self.asked = threading.Event()
-        self.executor: Any = None
-
-    def handle(self, number: int, frame: FrameType | None) -> None:
-        if self.asked.is_set() and self.executor is not None:
-            self.executor.stop()
-        elif self.asked.is_set():
-            raise Interrupted("stopped before the first step")
-        self.asked.set()
-
-
-@contextmanager
-def _stoppable() -> Iterator[Stopping]:
-    stopping = Stopping()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopping
-        return
-    before = {s: signal.signal(s, stopping.handle) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class House:
-    """Tells people, and keeps `best/`."""
-
-    def __init__(self, store: Store, task: Prepared, watch: Watch, stopping: Stopping) -> None:
-        self._store, self._task, self._watch, self._stopping = store, task, watch, stopping
-        self._lock = threading.Lock()
-        self._kept: Score | None = None
-        self._any = False
-
-    def tell(self, progress: Progress) -> None:
-        """Hand progress to whoever watches."""
-        self._watch(progress)
-
-    def milestone(self, name: str, score: Score | None) -> None:
-        """Where the score stood after a phase, for `show` and the report."""
-        with self._lock:
-            known = self._store.facts.get("milestones", {})
-            self._store.set_fact("milestones", {**known, name: score.value if score else None})
-
-    def stopping(self) -> bool:
-        """A signal, or a request in the journal."""
-        return self._stopping.asked.is_set() or self._store.stop_asked()
-
-    def keep(self, name: str, script: str, submission: str, score: Score | None, final: bool = False) -> None:
-        """Swap `best/` for a new one, whole: a crash leaves the old or the new, never a mixture."""
-        with self._lock:
-            known = self._kept
-            if self._any and not final and (score is None or (known is not None and not ahead(score, known))):
-                return
-            self._any, self._kept = True, score
-            best, draft, old = (self._store.run / n for n in ("best", "best.new", "best.old"))
-            for left in (draft, old):  # by a sitting that was killed here
-                shutil.rmtree(left, ignore_errors=True)
-            draft.mkdir()
-            (draft / "submission.csv").write_bytes(self._store.load(submission))
-            (draft / "solution.py").write_text(script)
-            if best.exists():
-                best.rename(old)
-            draft.rename(best)
-            shutil.rmtree(old, ignore_errors=True)
-            self._store.set_fact("best", name)
-
-
 # --- one script ----------------------------------------------------------------------------------------
 
 
@@ -308,12 +230,12 @@ def try_script(task: Path, script: Path, settings: Settings, watch: Watch, scrat
     """Score any script by its folds, with its error; it needs not be composable."""
     if not script.is_file():
         raise SettingsError(f"{script}: there is no such script")
-    with _stoppable() as stopping, _made(scratch, {"task": str(task.resolve()), "state": "running"}) as store:
+    with stoppable() as stopping, _made(scratch, {"task": str(task.resolve()), "state": "running"}) as store:
         executor = LocalExecutor(settings.interpreter, settings.jobs, settings.wall)
         _need_wall(executor.wall, settings, f"the script {script.name}")
         prepared = _task_of(store, settings)
         rules = replace(_rules(settings), folds=settings.judging.folds or 5)
-        house, brain = House(store, prepared, watch, stopping), make_brain("playbook", (), frozenset())
+        house, brain = House(store, watch, stopping), make_brain("playbook", (), frozenset())
         bench = _joined(store, prepared, executor, brain, Library(), rules, house)
         stopping.executor = bench.executor
         solution = Solution(script.name, script.read_text(encoding="utf-8", errors="replace"), str(script))

@@ -313,7 +313,10 @@ def test_the_users_file_has_the_samples_order_and_cells(tmp_path):
     )
     sample = Table("sample.csv", frame, "csv")
     wrote(tmp_path, "id,y\n1.10,0\n007,True\nx y,false\nü,False\n")
-    assert deliver(tmp_path, form, sample).decode() == 'id,note,y\nx y,"a ""b""",false\n007,"c,d",True\nü,NA,False\n1.10,,0\n'
+    assert (
+        deliver(tmp_path, form, sample).decode()
+        == 'id,note,y\nx y,"a ""b""",false\n007,"c,d",True\nü,NA,False\n1.10,,0\n'
+    )
 
 
 def test_a_bad_submission_is_not_delivered(tmp_path):

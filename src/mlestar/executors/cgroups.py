@@ -116,7 +116,8 @@ def find() -> Groups | None:
             groups.sweep()
             group = groups.make("trial", Limits(1, 64), 16)
             try:
-                subprocess.run(group.joined(["/bin/true"]), env={}, check=True, capture_output=True, timeout=10)
+                trial = group.joined(["/bin/true"])
+                subprocess.run(trial, env={}, check=True, capture_output=True, timeout=10, start_new_session=True)
             finally:
                 group.remove()
             return groups

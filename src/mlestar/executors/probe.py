@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from mlestar import plain
+from mlestar.errors import Interrupted
 from mlestar.executors.local import LocalExecutor
 from mlestar.plain import clean
 from mlestar.records import Job, Limits
@@ -60,6 +61,8 @@ def probe(executor: LocalExecutor, modules: Sequence[str], seconds: float = _PAT
     found: dict[str, Found] = {}
     while left := [name for name in dict.fromkeys(modules) if name not in found]:
         answered, ending = _import(executor, left, seconds)
+        if "SIGKILL" in ending and not answered:
+            answered, ending = _import(executor, left, seconds)  # by somebody else: no fault of the module's
         found |= answered
         silent = [name for name in left if name not in answered]
         if silent:
@@ -74,6 +77,8 @@ def _import(executor: LocalExecutor, modules: list[str], seconds: float) -> tupl
         view.mkdir()
         script = _IMPORT.format(answers=_ANSWERS, names=modules)
         outcome = executor.run(Job("probe", script, str(view), str(folder), Limits(seconds, 8192)))
+        if outcome.state == "stopped":
+            raise Interrupted("stopped while asking what is installed")
         try:
             lines = (folder / _ANSWERS).read_text(errors="replace").splitlines()
         except OSError:

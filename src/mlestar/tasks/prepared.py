@@ -41,7 +41,8 @@ def prepare(
 ) -> Prepared:
     """Understand a task folder, cut it, and record the cut in `<run>/task/cut.json`.
 
-    `serve` runs a metric of the user's own, behind a wall. Raises TaskError when the folder is broken, RunError when the run folder holds a cut already.
+    `serve` runs a metric of the user's own, behind a wall. Raises TaskError when the folder is broken,
+    RunError when the run folder holds a cut already.
     """
     folder, run = folder.resolve(), run.resolve()
     if (run / cutfile.PLACE).exists():
@@ -97,7 +98,7 @@ class Prepared:
         """Judge what a job left in `folder`; arrays go through `save`. `real` is only checked."""
         side = self._side(view)
         return judge.judge_folder(
-            folder, form(self.source, side), side.truth, side.owners, metric(self._metric, self.source, side), self.seed, save
+            folder, form(self.source, side), side.truth, side.owners, self._measure(side), self.seed, save
         )
 
     def score(self, view: str, prediction: Array, rows: Rows | None = None) -> float:
@@ -108,13 +109,13 @@ class Prepared:
         side = self._side(view)
         if rows is not None:
             side, prediction = side.take(rows), prediction[rows]
-        return float(metrics.score(metric(self._metric, self.source, side), self._known(view, side), prediction))
+        return float(metrics.score(self._measure(side), self._known(view, side), prediction))
 
     def replicates(self, view: str, prediction: Array) -> tuple[float, ...]:
         """The metric on the resamples of owners that `judge` uses; empty under ten owners."""
         side = self._side(view)
         known = self._known(view, side)
-        found = metrics.replicates(metric(self._metric, self.source, side), known, prediction, side.owners, seed=self.seed)
+        found = metrics.replicates(self._measure(side), known, prediction, side.owners, seed=self.seed)
         return tuple(found.tolist())
 
     def blocks(self, view: str, count: int) -> Sequence[Rows]:
@@ -204,6 +205,10 @@ class Prepared:
         return Side(
             truth(source, held), self.cut.owners[held], strata(source, held), keys, sample, self.views.train(name)
         )
+
+    def _measure(self, side: Side) -> metrics.Metric:
+        """The metric, bound to a side."""
+        return metric(self._metric, self.source, side)
 
     def _known(self, view: str, side: Side) -> Array:
         if side.truth is None:

@@ -88,9 +88,10 @@ def _landlock(interpreter: Interpreter, reads: tuple[Path, ...]) -> Wall | str:
 
 
 def _version(program: str) -> str:
-    return subprocess.run(
-        [program, "--version"], capture_output=True, text=True, check=False, timeout=10
-    ).stdout.strip()
+    done = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, check=False, timeout=10, start_new_session=True
+    )
+    return done.stdout.strip()
 
 
 def _tried(wall: Wall, python: str) -> Wall | str:

@@ -1,0 +1,94 @@
+"""What the house does while a run goes on: it listens for a stop, tells people, and keeps `best/`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from mlestar.errors import Interrupted
+from mlestar.journal.store import Store
+from mlestar.records import Progress, Score
+from mlestar.workbench import ahead
+
+Watch = Callable[[Progress], None]
+
+
+class Stopping:
+    """One Ctrl-C finishes the steps in hand, and says so; a second ends the jobs at once."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.executor: Any = None
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        if self.asked.is_set() and self.executor is not None:
+            self.executor.stop()
+        elif self.asked.is_set():
+            raise Interrupted("stopped before the first step")
+        else:  # nothing that takes a lock: this may come in the midst of anything
+            os.write(2, b"stopping when the steps in hand are done; once more ends them now\n")
+        self.asked.set()
+
+
+@contextmanager
+def stoppable() -> Iterator[Stopping]:
+    """Ctrl-C and SIGTERM ask for a stop while the context lasts."""
+    stopping = Stopping()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopping
+        return
+    before = {s: signal.signal(s, stopping.handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class House:
+    """Tells people, and keeps `best/`."""
+
+    def __init__(self, store: Store, watch: Watch, stopping: Stopping) -> None:
+        self._store, self._watch, self._stopping = store, watch, stopping
+        self._lock = threading.Lock()
+        self._kept: Score | None = None
+        self._any = False
+
+    def tell(self, progress: Progress) -> None:
+        """Hand progress to whoever watches."""
+        self._watch(progress)
+
+    def milestone(self, name: str, score: Score | None) -> None:
+        """Where the score stood after a phase, for `show` and the report."""
+        with self._lock:
+            known = self._store.facts.get("milestones", {})
+            self._store.set_fact("milestones", {**known, name: score.value if score else None})
+
+    def stopping(self) -> bool:
+        """A signal, or a request in the journal."""
+        return self._stopping.asked.is_set() or self._store.stop_asked()
+
+    def keep(self, name: str, script: str, submission: str, score: Score | None, final: bool = False) -> None:
+        """Swap `best/` for a new one, whole: a crash leaves the old or the new, never a mixture."""
+        with self._lock:
+            known = self._kept
+            if self._any and not final and (score is None or (known is not None and not ahead(score, known))):
+                return
+            self._any, self._kept = True, score
+            best, draft, old = (self._store.run / n for n in ("best", "best.new", "best.old"))
+            for left in (draft, old):  # by a sitting that was killed here
+                shutil.rmtree(left, ignore_errors=True)
+            draft.mkdir()
+            (draft / "submission.csv").write_bytes(self._store.load(submission))
+            (draft / "solution.py").write_text(script)
+            if best.exists():
+                best.rename(old)
+            draft.rename(best)
+            shutil.rmtree(old, ignore_errors=True)
+            self._store.set_fact("best", name)
