@@ -15,12 +15,15 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 import common
+import numpy as np
+import pandas as pd
 import psutil
 
 from mlestar import overview
@@ -28,6 +31,7 @@ from mlestar.journal import queries
 
 PLACE = common.HERE / "chaos.json"
 JOBS = 2
+SIDE_BY_SIDE = 2  # runs that are killed at the same time
 COUNTS = ["--jobs", str(JOBS), *(x for name, value in {
     "branches": 1, "init.candidates": 1, "refine.outer": 1, "refine.inner": 1, "refine.looks": 0, "ensemble.rounds": 2,
     "judging.folds": 1, "bag": 1}.items() for x in ("--set", f"{name}={value}"))]  # fmt: skip
@@ -123,16 +127,28 @@ def judged(state: State, before: int, copy: State, task: Path, whole: tuple[obje
     return {"same": copy.answer() == whole, "lost": len(lost), "again": len(again)}
 
 
-def chaos(task: Path, scratch: Path, kills: int, seed: int) -> list[common.Row]:
-    """One row per kill."""
-    unbroken, rng = State(scratch / "whole"), random.Random(seed)
-    begun = time.monotonic()
-    unbroken.finish(task)
-    seconds, whole = time.monotonic() - begun, unbroken.answer()
-    rows: list[common.Row] = [{"kind": "none", "seconds": seconds, "launched": len(launched(unbroken.lines()))}]
+def make_task(folder: Path) -> None:
+    """A table of 2,200 rows: enough for a sealed part, small enough for jobs of two seconds."""
+    rng, count = np.random.default_rng(0), 2300
+    frame = pd.DataFrame({"id": range(count), "a": rng.normal(size=count).round(3), "b": rng.integers(9, size=count)})
+    frame["c"] = rng.choice(["red", "green", "blue"], count)
+    frame["y"] = np.where(frame.a + (frame.c == "red") + rng.normal(0, 0.6, count) > 0.4, "yes", "no")
+    folder.mkdir(parents=True, exist_ok=True)
+    frame[:2200].to_csv(folder / "train.csv", index=False)
+    frame[2200:].drop(columns="y").to_csv(folder / "test.csv", index=False)
+    frame[2200:][["id"]].assign(y="no").to_csv(folder / "sample_submission.csv", index=False)
+    (folder / "description.md").write_text("# Who?\n\n## Metric\n\nClassification accuracy, higher is better.\n")
+
+
+def chaos(
+    task: Path, scratch: Path, kills: int, seed: int, whole: tuple[object, ...], seconds: float
+) -> list[common.Row]:
+    """One row per kill, on a run of its own in `scratch`; `whole` is the unbroken run's answer, after `seconds`."""
+    rng = random.Random(seed)
+    rows: list[common.Row] = []
     life, copy = State(scratch / "life-0"), State(scratch / "copy")
-    while len(rows) <= kills:
-        kind, before = KINDS[(len(rows) - 1) % len(KINDS)], len(life.lines())
+    while len(rows) < kills:
+        kind, before = KINDS[len(rows) % len(KINDS)], len(life.lines())
         moment = f"{kind}:{rng.randint(1, 4)}" if kind in ("ended", "blob", "begun", "recorded") else "-"
         process = life.drive(task, moment)
         struck = strike(kind, process, rng.uniform(0.3, 0.6 * seconds), rng)
@@ -147,7 +163,7 @@ def chaos(task: Path, scratch: Path, kills: int, seed: int) -> list[common.Row]:
             life = State(scratch / f"life-{rng.getrandbits(48)}")
         if struck:
             rows.append({"kind": kind, **found})
-            print(f"{len(rows) - 1:4} {moment if moment != '-' else kind:12} {found}", flush=True)
+            print(f"{len(rows):4} {moment if moment != '-' else kind:12} {found}", flush=True)
     return rows
 
 
@@ -165,22 +181,32 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scratch", type=Path, default=common.scratch("chaos"))
-    parser.add_argument("--task", type=Path, help="a task folder; default: the demo's")
+    parser.add_argument("--task", type=Path, help="a task folder; default: one of 2,200 rows")
     parser.add_argument("--set", action="append", default=[], help="a setting of the run, as for mle-star")
     parser.add_argument("--check", action="store_true", help="only the exit code, no table")
     options = parser.parse_args()
     COUNTS.extend(word for setting in options.set for word in ("--set", setting))
     task = options.task or options.scratch / "task"
     if options.task is None:
-        subprocess.run([sys.executable, common.ROOT / "demo" / "make_task.py", task], check=True)
-    first, *rows = chaos(task, options.scratch, options.kills, options.seed)
+        make_task(task)
+    unbroken, begun = State(options.scratch / "whole"), time.monotonic()
+    unbroken.finish(task)
+    seconds, whole = time.monotonic() - begun, unbroken.answer()
+    print(f"unbroken: {seconds:.0f} s, {len(launched(unbroken.lines()))} jobs", flush=True)
+    shares = [len(range(place, options.kills, SIDE_BY_SIDE)) for place in range(SIDE_BY_SIDE)]
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        lives = [
+            pool.submit(chaos, task, options.scratch / str(place), share, options.seed + place, whole, seconds)
+            for place, share in enumerate(shares)
+        ]
+        rows = [row for life in lives for row in life.result()]
     same, lost = sum(row["same"] for row in rows), max(row["lost"] for row in rows)
     again = sum(row["again"] for row in rows)
     if not options.check:
         kinds = dict(Counter(row["kind"] for row in rows))
         row = {"key": f"{date.today()} {options.kills} {options.seed}", "date": str(date.today()), "kills": len(rows),
                "kinds": kinds, "same": f"{same} of {len(rows)}", "lost": lost, "again": again,
-               "launched": first["launched"], "seconds": round(first["seconds"], 1), "machine": common.machine(),
+               "launched": len(launched(unbroken.lines())), "seconds": round(seconds, 1), "machine": common.machine(),
                "command": f"python benchmarks/chaos.py --kills {options.kills}"}  # fmt: skip
         common.write(PLACE, [row], "key", render)
     shutil.rmtree(options.scratch, ignore_errors=True)

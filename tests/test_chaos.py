@@ -189,6 +189,23 @@ def test_on_a_disk_that_is_full_again_and_again(begin, small_disk, unbroken):
     assert answer(run) == unbroken
 
 
+@pytest.mark.slow
+def test_a_disk_that_fills_just_before_each_kind_of_write(task, noted, small_disk, tmp_path, unbroken):
+    disk = small_disk(60_000)
+    run, filler = disk / "run", disk / "filler"
+    for write in ("view", "row", "job", "blob", "fact", "best"):
+        words = ["resume", run] if (run / "journal.db").exists() else ["run", task, "--out", run, *TINY]
+        done = noted(tmp_path / "log", *words, moment=f"writing-{write}:1={filler}")
+        assert filler.exists(), f"{write} was never written"
+        assert done.returncode == 2, (write, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert "the disk is full" in done.stderr
+        filler.unlink()
+    done = noted(tmp_path / "log", "resume", run)
+    assert done.returncode == 0, done.stderr
+    assert answer(run) == unbroken
+
+
 def test_damage_to_a_real_run_is_named(mle_star, tmp_path, whole, unbroken):
     run = tmp_path / "run"
     shutil.copytree(whole, run)
