@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from types import FrameType
 from typing import Any
 
@@ -57,8 +58,11 @@ class House:
     def __init__(self, store: Store, watch: Watch, stopping: Stopping) -> None:
         self._store, self._watch, self._stopping = store, watch, stopping
         self._lock = threading.Lock()
-        self._kept: Score | None = None
-        self._any = False
+        best, old = store.run / "best", store.run / "best.old"
+        if old.exists() and not best.exists():  # killed between two renames
+            old.rename(best)
+        kept = store.facts.get("kept") if best.exists() else None  # a replay must not go back to a lesser one
+        self._any, self._kept = kept is not None, Score(**kept) if kept else None
 
     def tell(self, progress: Progress) -> None:
         """Hand progress to whoever watches."""
@@ -91,4 +95,4 @@ class House:
                 best.rename(old)
             draft.rename(best)
             shutil.rmtree(old, ignore_errors=True)
-            self._store.set_fact("best", name)
+            self._store.set_facts({"best": name, "kept": score and asdict(score)})

@@ -249,10 +249,7 @@ class Workbench:
     # --- company --------------------------------------------------------------------------------
 
     def side_by_side(self, calls: Sequence[Callable[[], T]]) -> list[T]:
-        """Run calls in threads; results in the order of the calls. The executor's slots bound the jobs.
-
-        When one fails the others end what is in hand, and the first error that is no stop is raised.
-        """
+        """Run calls in threads, results in their order; when one fails, the others leave at their next pause."""
         if len(calls) == 1:
             return [calls[0]()]
 
@@ -280,8 +277,8 @@ class Workbench:
         """Show what is going on; people only."""
         board, spent = self.board, self.clock.spent()
         left = None if self.rules.budget is None else max(self.rules.budget - spent, 0.0)
-        where = self.address or self.phase
-        self.house.tell(Progress(self.phase, f"{where}: {doing}", board.best, board.best_name, board.jobs, spent, left))
+        doing = f"{self.address or self.phase}: {doing}"
+        self.house.tell(Progress(self.phase, doing, board.best, board.best_name, board.jobs, spent, left))
 
 
 def ahead(a: Score, b: Score) -> bool:

@@ -8,7 +8,8 @@ GOT and what it got where it gets through. The comments:
     # seconds: 60               its limit of time
     # judged                    what it leaves is judged, and must be refused with a reason
     # apart                     it would hurt a machine without a wall: there it is not tried
-    # attempts                  blocks between empty lines, each tried; one that raises nothing got through
+    # attempts                  blocks between empty lines, each tried; one that raises nothing got through, one that
+    #                           raises anything but OSError and AssertionError is a mistake of the attack's
     # --- the next job          what follows is a second script, run afterwards
 
 Each script has before it what preamble.py says.
@@ -68,6 +69,7 @@ def _read(path: Path) -> Attack:
     ends = tuple(said["ends"].split(" or ")) if "ends" in said else ()
     seconds = float(said.get("seconds", LIMITS.seconds))
     scripts = tuple(_script(part) for part in parts)
+    ends = ends or (("ok",) if "attempts" in said else ())
     return Attack(path.parent.name, name, scripts, ends, seconds, "judged" in said, "apart" in said)
 
 
@@ -84,7 +86,10 @@ def _script(part: str) -> str:
         return body
     blocks = re.split(r"\n\s*\n", body)
     inner = [(re.sub(r"^", "    ", block, flags=re.MULTILINE), block.splitlines()[-1]) for block in blocks]
-    return "".join(f"try:\n{code}\n    print('GOT', {last!r})\nexcept Exception:\n    pass\n" for code, last in inner)
+    return "".join(
+        f"try:\n{code}\n    print('GOT', {last!r})\nexcept (OSError, AssertionError):\n    pass\n"
+        for code, last in inner
+    )
 
 
 def assault(executor: Executor, attack: Attack, world: World) -> Verdict:

@@ -2,4 +2,5 @@
 # apart
 # attempts
 
-os.killpg(os.getpgid(os.getppid()), 0) if os.getppid() > 1 else 1 / 0
+assert os.getppid() > 1
+os.killpg(os.getpgid(os.getppid()), 0)

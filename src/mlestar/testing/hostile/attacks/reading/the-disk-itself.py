@@ -1,4 +1,6 @@
 # the disk itself
 # attempts
 
-[open(d, 'rb').read(1) for d in __import__('glob').glob('/dev/[svn][dbv][a-z]*')][0]
+disks = glob.glob('/dev/[svn][dbv][a-z]*')
+assert disks
+open(disks[0], 'rb').read(1)

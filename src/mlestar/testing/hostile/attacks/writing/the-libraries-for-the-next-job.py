@@ -2,7 +2,8 @@
 # apart
 # attempts
 
-open(site.getsitepackages()[0] + '/hostile.pth', 'w').write('import os')
+libraries = glob.glob(sys.prefix + '/lib/python*/site-packages')[0]
+open(libraries + '/hostile.pth', 'w').write('import os')
 
 open(os.path.dirname(os.__file__) + '/sitecustomize.py', 'w').write('')
 
