@@ -32,7 +32,7 @@ class Stopping:
             self.executor.stop()
         elif self.asked.is_set():
             raise Interrupted("stopped before the first step")
-        else:  # nothing that takes a lock: this may come in the midst of anything
+        else:  # written past all streams: this may come in the midst of anything
             os.write(2, b"stopping when the steps in hand are done; once more ends them now\n")
         self.asked.set()
 

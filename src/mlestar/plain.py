@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import stat
 from pathlib import Path
 
@@ -59,13 +60,14 @@ def remove(folder: Path) -> None:
     if folder.is_symlink() or not folder.is_dir():
         folder.unlink(missing_ok=True)
         return
-    number = 0
+    number, new = 0, secrets.token_hex(8)  # a name that no script can have taken
     while folders := [entry for entry in _entries(folder) if not _unlinked(entry)]:
         for entry in folders:
             for inner in _entries(Path(entry.path)):
                 if not _unlinked(inner):
                     number += 1
-                    os.rename(inner.path, folder / f".{number}.removing")
+                    os.chmod(inner.path, 0o700)  # a folder that is locked cannot be moved
+                    os.rename(inner.path, folder / f".{new}.{number}")
             os.rmdir(entry.path)
     os.rmdir(folder)
 

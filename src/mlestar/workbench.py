@@ -137,8 +137,8 @@ class Workbench:
 
     def ask(self, request: Callable[..., Request[T]], reply: type[T], **about: Any) -> T:
         """One brain call: build the request, let the brain play it."""
-        made = request(profile=self.task.profile, seed=self.seed, branch=self.branch, **about)
         self.pause()
+        made = request(profile=self.task.profile, seed=self.seed, branch=self.branch, **about)
         address = f"{self.address}/{made.role.replace(' ', '-')}"
         self.tell(made.role)
         return self.journal.step(address, "brain", made, reply, lambda: sound(self.brain.play(made)))
@@ -181,6 +181,7 @@ class Workbench:
         def play() -> Execution:
             with self.memo.slots:  # the limit of time is what is left when the job really starts
                 self.pause()
+                work.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # nobody else's business
                 try:
                     return run(Job(spot.address, inputs["script"], str(path()), str(work), spot.limits()))
                 finally:
@@ -275,9 +276,8 @@ class Workbench:
 
     def tell(self, doing: str) -> None:
         """Show what is going on; people only."""
-        board, spent = self.board, self.clock.spent()
+        board, spent, doing = self.board, self.clock.spent(), f"{self.address or self.phase}: {doing}"
         left = None if self.rules.budget is None else max(self.rules.budget - spent, 0.0)
-        doing = f"{self.address or self.phase}: {doing}"
         self.house.tell(Progress(self.phase, doing, board.best, board.best_name, board.jobs, spent, left))
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mlestar.errors import SettingsError
+from mlestar.errors import RunError, SettingsError
 from mlestar.executors import walls
 from mlestar.executors.local import LocalExecutor
+from mlestar.executors.service import Service, SilentError
 from mlestar.executors.walls import filters
 from mlestar.executors.walls.interpreter import ask
 from mlestar.records import Job, Limits
@@ -75,10 +76,54 @@ def test_a_project_that_is_a_virtual_environment_does_not_show_its_files(tmp_pat
     assert ".env" not in outcome.output
 
 
+def test_nothing_of_the_current_folder_is_run(monkeypatch, tmp_path):
+    (tmp_path / "json.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    ask.cache_clear()
+    assert run(LocalExecutor(sys.executable, 1), tmp_path, "print(1)").output == "1\n"
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("wall", ["bubblewrap", "landlock"])
+def test_a_run_where_jobs_may_read_is_refused(wall):
+    executor = LocalExecutor(sys.executable, 1, wall)
+    with pytest.raises(SettingsError, match="--out"):
+        executor.run(Job("t", "", "/usr/share", "/usr/local/no-such-run/job", Limits(30, 1000)))
+
+
+@pytest.mark.parametrize("wall", ["bubblewrap", "landlock"])
+def test_a_wall_that_fails_is_no_fault_of_the_scripts(wall, tmp_path, monkeypatch):
+    executor = LocalExecutor(sys.executable, 1, wall)
+    monkeypatch.setattr(executor, "interpreter", "/usr/bin/no-such-python")
+    with pytest.raises(RunError, match="let no job begin"):
+        run(executor, tmp_path, "print(1)")
+
+
+@pytest.mark.parametrize("wall", ["bubblewrap", "landlock", "none"])
+def test_a_service_answers_behind_every_wall_and_dies_with_who_asks(wall):
+    echo = (
+        "import os, struct, sys\n"
+        "while True:\n"
+        "    head = os.read(0, 8)\n"
+        "    data = os.read(0, struct.unpack('<Q', head)[0])\n"
+        "    if data == b'read':\n        data = open('input/note').read().encode()\n"
+        "    if data == b'eat':\n        [open(n, 'wb').write(bytes(60_000_000)) for n in 'fg']\n"
+        "    os.write(int(sys.argv[1]), struct.pack('<Q', len(data)) + data)\n"
+    )
+    service = Service(echo, {"note": b"hello"}, wall)
+    assert [service.ask(b"x"), service.ask(b"read")] == [b"x", b"hello"]
+    with pytest.raises(SilentError, match="wrote more than"):
+        service.ask(b"eat")
+    assert service.ask(b"again") == b"again"
+    service.close()
+
+
 def test_a_private_umask_keeps_nobody_out(tmp_path):
     before = os.umask(0o077)
     try:
-        outcome = run(LocalExecutor(sys.executable, 1), tmp_path, "open('x', 'w').write('1')\nprint(open('x').read())")
+        executor = LocalExecutor(sys.executable, 1)
+        assert executor.wall == "bubblewrap", executor.about
+        outcome = run(executor, tmp_path, "open('x', 'w').write('1')\nprint(open('x').read())")
     finally:
         os.umask(before)
     assert outcome.output == "1\n", outcome.error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import subprocess
 import time
 from collections.abc import Sequence
@@ -89,7 +90,8 @@ class Groups:
 
     def make(self, name: str, limits: Limits, processes: int) -> Group:
         """A new group with its ceilings set."""
-        group = Group(tuple(base / f"{_PREFIX}{os.getpid()}-{name}" for base in self.bases))
+        name = f"{_PREFIX}{os.getpid()}-{name}-{secrets.token_hex(4)}"
+        group = Group(tuple(base / name for base in self.bases))
         try:
             for folder in group.folders:
                 folder.mkdir()

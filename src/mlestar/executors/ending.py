@@ -9,12 +9,13 @@ from pathlib import Path
 
 from mlestar.executors.cgroups import Group
 from mlestar.executors.running import Running
-from mlestar.executors.streams import shorten
+from mlestar.executors.streams import Report, shorten
 from mlestar.records import Limits, OutcomeState
 
 _MAX_ERROR = 8_000
 _PRELUDE = str(Path(__file__).with_name("prelude.py"))
 _KERNEL: dict[int, OutcomeState] = {int(signal.SIGXCPU): "timeout", int(signal.SIGXFSZ): "disk"}
+_REFUSED = ("Resource temporarily unavailable", "can't start new thread")
 _WORDS: dict[OutcomeState, str] = {
     "timeout": "ended after {limits.seconds:g} seconds, its limit of time",
     "memory": "ended because it used more than {limits.memory_mb} MiB of memory",
@@ -50,8 +51,7 @@ class Ending:
                 f"ended by the signal {_name(-status)}, which was not ours\n{stack}".strip(), _MAX_ERROR
             )
         if running.report.error:
-            refused = self.group is not None and self.group.out_of_processes()
-            return "processes" if refused else running.report.state, shorten(running.report.error, _MAX_ERROR)
+            return self._by_limit(running.report), shorten(running.report.error, _MAX_ERROR)
         output = running.output.text()
         start = max(output.rfind("Traceback (most recent call last):"), 0)
         return "exception", shorten(f"exit status {status}\n{output[start:]}", _MAX_ERROR)
@@ -61,6 +61,13 @@ class Ending:
         status = self.running.status
         died = self.mapped and status > 128 and not self.running.report.finished
         return 128 - status if died else status
+
+    def _by_limit(self, report: Report) -> OutcomeState:
+        """The state of an uncaught error: that of a limit where it came of one."""
+        if self.group is None:
+            return report.state
+        refused = any(words in report.error for words in _REFUSED) and self.group.out_of_processes()
+        return "memory" if self.group.out_of_memory() else "processes" if refused else report.state
 
     def _by_kernel(self, number: int) -> OutcomeState | None:
         """The limit that the kernel enforced with a signal."""

@@ -14,7 +14,7 @@ _MAX_FILES = 200
 _DEEPEST = 20
 
 
-def files(folder: Path, besides: str) -> tuple[str, ...]:
+def files(folder: Path, besides: tuple[str, ...]) -> tuple[str, ...]:
     """The first 200 files that a job left, relative to its folder; links are not followed."""
     found: list[str] = []
     stack = [(folder, 0)]
@@ -25,10 +25,10 @@ def files(folder: Path, besides: str) -> tuple[str, ...]:
             for entry in heapq.nsmallest(_MAX_FILES, entries, key=lambda e: e.name):
                 if entry.is_dir(follow_symlinks=False):
                     folders.append((Path(entry.path), depth + 1))
-                elif not entry.is_dir():
+                else:
                     found.append(os.path.relpath(entry.path, folder))
         stack += [below for below in reversed(folders) if below[1] <= _DEEPEST]
-    return tuple(word(name) for name in found if name != besides)[:_MAX_FILES]
+    return tuple(word(name) for name in found if name not in besides)[:_MAX_FILES]
 
 
 def present(opened: Iterable[str], view: Path) -> set[str]:
@@ -36,6 +36,6 @@ def present(opened: Iterable[str], view: Path) -> set[str]:
     found = set()
     for name in opened:
         with suppress(OSError, ValueError):
-            if os.path.lexists(view / name) and ".." not in name.split("/"):
+            if not name.startswith("/") and ".." not in name.split("/") and os.path.lexists(view / name):
                 found.add(name)
     return found

@@ -16,15 +16,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlestar import plain
-from mlestar.errors import SettingsError
+from mlestar.errors import RunError, SettingsError
 from mlestar.executors import cgroups, leavings, walls
 from mlestar.executors.ending import Ending
 from mlestar.executors.opened import fold
 from mlestar.executors.running import STACK_SIGNAL, Running
 from mlestar.executors.walls import Launch, Place
-from mlestar.executors.walls.interpreter import ask
+from mlestar.executors.walls.interpreter import SYSTEM, ask, covered
 from mlestar.executors.walls.wall import devices, environment
-from mlestar.executors.watchdog import Watchdog, free_bytes
+from mlestar.executors.watchdog import Watchdog, folder_bytes, free_bytes
 from mlestar.records import Job, Limits, Outcome
 
 PRELUDE = Path(__file__).with_name("prelude.py")
@@ -54,7 +54,7 @@ class LocalExecutor:
 
     def __init__(self, interpreter: str, slots: int, wall: str = "auto") -> None:
         found = ask(find_interpreter(interpreter))
-        self.interpreter = found.path
+        self.interpreter, self._shown = found.path, found.parts
         self._wall = walls.choose(found, (PRELUDE,), wall)
         self.wall = self._wall.name
         self._groups = cgroups.find()
@@ -96,9 +96,13 @@ class LocalExecutor:
             running.end()
         if broken is None and watchdog.disk_full():
             broken = "disk"
+        place.folder.chmod(0o711)  # whatever the script made of it
         plain.remove(place.folder / "tmp")
         state, error = Ending(running, limits, group, self._wall.mapped_status).told(broken)
-        if state not in ("ok", "stopped") and free_bytes(place.folder) < _NO_ROOM:
+        if state == "exception" and not running.report.started:
+            raise RunError(f"the wall ({self.wall}) let no job begin: {plain.word(error, 500)}")
+        room = free_bytes(place.folder) + folder_bytes(place.folder, _NO_ROOM)
+        if state not in ("ok", "stopped") and broken is None and room < _NO_ROOM:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place.folder))
         return Outcome(
             state=state,
@@ -107,7 +111,7 @@ class LocalExecutor:
             output=running.output.text(),
             error=error,
             opened=fold(leavings.present(running.report.opened | watchdog.opened, place.view)),
-            files=leavings.files(place.folder, besides=SCRIPT),
+            files=leavings.files(place.folder, besides=(SCRIPT, "input")),
         )
 
     def _launch(self, place: Place, group: cgroups.Group | None, report: int, life: int, mark: str) -> Launch:
@@ -132,6 +136,11 @@ class LocalExecutor:
         """Make the job's folder afresh."""
         view = Path(job.view).resolve(strict=True)
         folder = Path(job.folder).absolute()
+        shown = [*SYSTEM, *map(str, self._shown)]
+        if self.wall != "none" and (covered(folder.resolve(), shown) or covered(view, shown)):
+            raise SettingsError(
+                f"{folder}: jobs can read the system and the interpreter; put the run elsewhere with --out"
+            )
         plain.remove(folder)
         (folder / "tmp").mkdir(parents=True)
         place = Place(folder.resolve(), view, job.limits)

@@ -4,7 +4,8 @@
 
 It stands alone: the interpreter may be another one than ours, so it imports nothing of mlestar and
 only what CPython has built in (a start costs milliseconds). `REPORT` is a file descriptor on which
-lines go to the executor: `o<TAB>path` for a path opened below `input/` (a listed folder ends in `/`),
+lines go to the executor: `s<TAB>` once the wall is behind us, `o<TAB>path` for a path opened below `input/` (a
+listed folder ends in `/`),
 `p<TAB>KiB` for the peak of resident memory, `e<TAB>kind<TAB>traceback` (lines joined by \x1f) for an
 uncaught exception, and bare lines for a stack: at a native crash, or when `SIGNAL` asks for it.
 `LIFE` is a pipe that ends when the executor's process dies: then the kernel kills the job's group.
@@ -131,6 +132,7 @@ def main() -> None:
     view, script = sys.argv[9:11]
     for descriptor in (report, life):
         os.set_inheritable(descriptor, False)
+    os.write(report, b"s\t\n")
     die_with(life)
     limit(*limits)
     faulthandler.enable(report)

@@ -21,6 +21,7 @@ from mlestar.records import Job, Limits
 
 _PATIENCE = 120.0
 _ANSWERS = "answers.jsonl"
+_MOST = 4_000_000  # bytes of it
 _IMPORT = """
 import importlib, importlib.metadata, json
 answers = open({answers!r}, "w")
@@ -59,13 +60,14 @@ def probe(executor: LocalExecutor, modules: Sequence[str], seconds: float = _PAT
     tried without it.
     """
     found: dict[str, Found] = {}
+    killed = ""
     while left := [name for name in dict.fromkeys(modules) if name not in found]:
         answered, ending = _import(executor, left, seconds)
-        if "SIGKILL" in ending and not answered:
-            answered, ending = _import(executor, left, seconds)  # by somebody else: no fault of the module's
         found |= answered
         silent = [name for name in left if name not in answered]
-        if silent:
+        if silent and "SIGKILL" in ending and killed != silent[0]:
+            killed = silent[0]  # by somebody else, unless it happens again
+        elif silent:
             found[silent[0]] = Found(error=ending)
     return {name: found[name] for name in modules}
 
@@ -79,15 +81,21 @@ def _import(executor: LocalExecutor, modules: list[str], seconds: float) -> tupl
         outcome = executor.run(Job("probe", script, str(view), str(folder), Limits(seconds, 8192)))
         if outcome.state == "stopped":
             raise Interrupted("stopped while asking what is installed")
-        try:
-            lines = (folder / _ANSWERS).read_text(errors="replace").splitlines()
-        except OSError:
-            lines = []
+        left = plain.read(folder / _ANSWERS, _MOST)
         plain.remove(folder)
-    answers = [json.loads(line) for line in lines if line.endswith("]")]
+    answers = [answer for line in (left if isinstance(left, bytes) else b"").splitlines() if (answer := _answer(line))]
     last = (outcome.error.strip().splitlines() or ["it ended the interpreter"])[0][:300]
     found = {name: Found(clean(version), clean(error)) for name, version, error in answers if name in modules}
     return found, f"during the import: {outcome.state}, {last}"
+
+
+def _answer(line: bytes) -> tuple[str, str, str] | None:
+    """Name, version and error; None for what is no answer."""
+    try:
+        name, version, error = json.loads(line)
+        return str(name), str(version), str(error)
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 @dataclass(frozen=True)

@@ -27,15 +27,23 @@ from mlestar.executors import cgroups, walls
 from mlestar.executors.walls import Launch, Place
 from mlestar.executors.walls.interpreter import ask
 from mlestar.executors.walls.wall import environment
+from mlestar.executors.watchdog import folder_bytes
 from mlestar.records import Limits
 
 _MOST = 16 * 1024 * 1024  # bytes of one answer
 _CHUNK = 1024 * 1024
 _PROGRAM = "service.py"
 _LIMITS = Limits(seconds=120.0, memory_mb=4096, processes=256, disk_mb=64)  # seconds: for one answer
-_BOUNDED = """import resource
-for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, {disk}), (resource.RLIMIT_DATA, {memory})):
-    resource.setrlimit(kind, (most, most))
+_BOUNDED = "bounded.py"
+_BOUNDS = """import fcntl, os, resource, sys
+life = int(sys.argv[2])  # as in prelude.py: who asks has died when its other end is closed
+fcntl.fcntl(life, fcntl.F_SETSIG, 9)
+fcntl.fcntl(life, fcntl.F_SETOWN, -os.getpgrp())
+fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
+os.set_inheritable(life, False)
+for kind, most in (("CORE", 0), ("FSIZE", {disk}), ("DATA", {memory}), ("NOFILE", 1024), ("NPROC", {processes})):
+    if most or kind == "CORE":
+        resource.setrlimit(getattr(resource, "RLIMIT_" + kind), (most, most))
 exec(compile(open({program!r}).read(), {program!r}, "exec"))
 """
 
@@ -67,7 +75,9 @@ class Service:
                     _Running(self._interpreter.path, self._wall, self._program, self._files, self._limits)
                 )
             try:
-                return self._running[0].exchange(question, self._limits.seconds)
+                answer = self._running[0].exchange(question, self._limits.seconds)
+                self._running[0].look(self._limits)
+                return answer
             except (OSError, SilentError) as error:
                 said = self._running.pop().end()
                 raise SilentError(f"{error}{': ' if said else ''}{said}") from None
@@ -88,30 +98,33 @@ class _Running:
         place = Place(self._folder, _laid(Path(self._home.name).resolve() / "view", files), limits)
         wall.lay(place)
         (self._folder / _PROGRAM).write_text(program)
-        bounded = _BOUNDED.format(disk=limits.disk_mb * 2**20, memory=limits.memory_mb * 2**20, program=_PROGRAM)
+        processes = limits.processes if wall.processes_bound else 0
+        bounds = {"disk": limits.disk_mb * 2**20, "memory": limits.memory_mb * 2**20, "processes": processes}
+        (self._folder / _BOUNDED).write_text(_BOUNDS.format(program=_PROGRAM, **bounds))
         groups = cgroups.find()
         self._group = groups.make(f"service-{id(self)}", limits, limits.processes) if groups else None
         self._answers, end = os.pipe()
+        life, self._life = os.pipe()
         self._said = os.memfd_create("said")
         launch = wall.launch(
-            [python, "-c", bounded, str(end)], place, environment(python, wall.inside(place)[0], limits.threads)
+            [python, _BOUNDED, str(end), str(life)], place, environment(python, wall.inside(place)[0], limits.threads)
         )
         started: Future[subprocess.Popen[bytes]] = Future()
-        self._thread = threading.Thread(target=self._live, args=(launch, end, started), daemon=True)
+        self._thread = threading.Thread(target=self._live, args=(launch, (end, life), started), daemon=True)
         self._thread.start()
         try:
             self._process = started.result()
         finally:
-            for number in (end, *launch.descriptors):
+            for number in (end, life, *launch.descriptors):
                 os.close(number)
 
-    def _live(self, launch: Launch, end: int, started: Future[subprocess.Popen[bytes]]) -> None:
+    def _live(self, launch: Launch, ends: tuple[int, int], started: Future[subprocess.Popen[bytes]]) -> None:
         """Start the program and stay: bubblewrap dies with the thread that started it."""
         try:
             process = subprocess.Popen(
                 self._group.joined(launch.argv) if self._group else launch.argv, cwd=self._folder,
                 env=launch.environment, stdin=subprocess.PIPE, stdout=self._said, stderr=self._said,
-                start_new_session=True, pass_fds=(end, *launch.descriptors), bufsize=0,
+                start_new_session=True, pass_fds=(*ends, *launch.descriptors), bufsize=0,
             )  # fmt: skip
         except BaseException as error:
             started.set_exception(error)
@@ -143,17 +156,24 @@ class _Running:
             found += part
         return bytes(found)
 
+    def look(self, limits: Limits) -> None:
+        """Raise SilentError when it has written more than it may."""
+        most = limits.disk_mb * 2**20
+        if folder_bytes(self._folder, most) > most:
+            raise SilentError(f"it wrote more than {limits.disk_mb} MiB")
+
     def end(self) -> str:
         """Kill it; the last line that it printed."""
-        with suppress(OSError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        if self._thread.is_alive():  # so its number is still its own
+            with suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._thread.join(10)
         if self._process.stdin is not None:
             self._process.stdin.close()
         size = os.lseek(self._said, 0, os.SEEK_END)
         printed = os.pread(self._said, 4096, max(0, size - 4096)).decode("utf-8", "replace")
-        os.close(self._said)
-        os.close(self._answers)
+        for number in (self._said, self._answers, self._life):
+            os.close(number)
         if self._group is not None:
             self._group.remove()
         plain.remove(self._folder)

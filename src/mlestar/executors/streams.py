@@ -83,7 +83,7 @@ class Report(Stream):
         super().__init__(descriptor)
         self.opened: set[str] = set()
         self.peak_kib = 0
-        self.finished = False
+        self.started = self.finished = False
         self.error = ""
         self.state: OutcomeState = "exception"
         self.stack = ""
@@ -100,6 +100,8 @@ class Report(Stream):
         if tab and tag == "o":
             if len(self.opened) < _MAX_PATHS:
                 self.opened.add(clean(rest))
+        elif tab and tag == "s":
+            self.started = True
         elif tab and tag == "p":
             self.finished = True
             self.peak_kib = max(self.peak_kib, int(rest) if rest.isdecimal() and len(rest) < 12 else 0)

@@ -39,6 +39,8 @@ class Tree:
         """The members that are there now. A process is judged once and then remembered."""
         numbers = psutil.pids()
         self._foreign.intersection_update(numbers)
+        living = {*numbers, self.root}
+        self._ours = {pid: born for pid, born in self._ours.items() if pid in living}
         grouped = self.group.members() if self.group else set()
         members = []
         for pid in numbers:  # ascending, so parents mostly come before their children
@@ -50,6 +52,7 @@ class Tree:
                         members.append(process)
                     else:
                         self._foreign.add(pid)
+                        self._ours.pop(pid, None)  # the number was ours once
         return members
 
     def _belongs(self, process: psutil.Process) -> bool:
@@ -193,6 +196,8 @@ def folder_bytes(folder: Path, enough: int) -> int:
         path, depth = stack.pop()
         if depth > _DEEPEST:
             return enough + 1  # deeper still, paths grow too long to be looked at
+        if not os.access(path, os.R_OK | os.X_OK) and os.path.isdir(path):
+            return enough + 1  # locked against being looked into
         with contextlib.suppress(OSError), os.scandir(path) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):

@@ -161,6 +161,17 @@ class ExecutorContract:
         plain.remove(Path(job.folder))
         assert not Path(job.folder).exists()
 
+    def test_what_is_locked_or_named_like_ours_can_be_taken_away_too(self, tmp_path: Path) -> None:
+        for script in (
+            "import os\nos.makedirs('tmp/.1.removing/x')\nos.makedirs('tmp/a/b')\nos.makedirs('tmp/b/c')",
+            "import os\nos.makedirs('tmp/a/b/c')\nos.chmod('tmp/a/b', 0)",
+            "import os\nopen('x', 'w').close()\nos.chmod('.', 0)",
+        ):
+            job = self.job(tmp_path, script)
+            assert self.make().run(job).state in ("ok", "disk")
+            plain.remove(Path(job.folder))
+            assert not Path(job.folder).exists()
+
 
 def wait_until(ready: Callable[[], bool], seconds: float = 30) -> None:
     """Look again and again; AssertionError when it takes too long."""

@@ -108,6 +108,7 @@ def _give(folder: Path, user: int) -> None:
     for parent, folders, names in os.walk(folder):
         for name in (".", *folders, *names):
             os.chown(os.path.join(parent, name), user, user, follow_symlinks=False)
+    folder.chmod(0o711)  # bwrap enters it as root without capabilities
 
 
 def _handed(data: bytes) -> int:

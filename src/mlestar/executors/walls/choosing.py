@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import tempfile
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ _PATIENCE = 60.0
 # What every wall must stop, and what it must let through. Says each failing by name.
 _TRIAL = """
 import ctypes, os, socket, sys
-secret, view, port, driver = sys.argv[1:5]
+secret, view, port, neighbour = sys.argv[1:5]
 open("written", "w").close()
 os.listdir(view)
 def stopped(name, act):
@@ -32,13 +33,18 @@ def stopped(name, act):
     except OSError:
         return
     sys.exit(name)
+def find(word):
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        if "neighbour-" + word in open(f"/proc/{name}/cmdline").read():
+            return
+    raise OSError
 def apart():
     if ctypes.CDLL(None).unshare(0x10000000):
         raise OSError
 stopped("files outside can be read", lambda: open(secret).close())
 stopped("the input can be written", lambda: open(os.path.join(view, "x"), "w").close())
 stopped("the network can be reached", lambda: socket.create_connection(("127.0.0.1", int(port)), 1))
-stopped("other processes can be seen", lambda: open(f"/proc/{driver}/status").close() if int(driver) > 9 else 1 / 0)
+stopped("other processes can be seen", lambda: find(neighbour))
 stopped("new user namespaces can be made", apart)
 """
 
@@ -96,21 +102,25 @@ def _version(program: str) -> str:
 
 def _tried(wall: Wall, python: str) -> Wall | str:
     """The wall, or why it does not hold here."""
-    with (
-        tempfile.TemporaryDirectory(prefix="mle-star-wall-") as name,
-        closing(socket.create_server(("127.0.0.1", 0))) as s,
-    ):
-        place = Place(Path(name).resolve() / "job", Path(name).resolve() / "view", Limits(_PATIENCE, 256))
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mle-star-wall-"))).resolve()
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        word = f"neighbour-{secrets.token_hex(8)}"
+        neighbour = subprocess.Popen(
+            ["/bin/sh", "-c", "read line", word], stdin=subprocess.PIPE, start_new_session=True
+        )
+        stack.enter_context(neighbour)
+        stack.callback(neighbour.kill)
+        place = Place(home / "job", home / "view", Limits(_PATIENCE, 256))
         (place.folder / "tmp").mkdir(parents=True)
         place.view.mkdir()
         place.view.chmod(0o755)
-        secret = Path(name).resolve() / "secret"
-        secret.write_text("secret")
+        (home / "secret").write_text("secret")
         (place.folder / "trial.py").write_text(_TRIAL)
         wall.lay(place)
-        home, view = wall.inside(place)
-        told = ["trial.py", str(secret), view, str(s.getsockname()[1]), str(os.getpid())]
-        return _ended(wall, wall.launch([python, *told], place, environment(python, home, 1)), place.folder)
+        inside, view = wall.inside(place)
+        told = ["trial.py", str(home / "secret"), view, str(server.getsockname()[1]), word[10:]]
+        return _ended(wall, wall.launch([python, *told], place, environment(python, inside, 1)), place.folder)
 
 
 def _ended(wall: Wall, launch: Launch, folder: Path) -> Wall | str:

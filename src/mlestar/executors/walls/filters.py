@@ -25,13 +25,13 @@ _X86_64 = {"ptrace": 101, "shmget": 29, "shmat": 30, "semget": 64, "msgget": 68,
            "chroot": 161, "mount": 165, "umount2": 166, "swapon": 167, "reboot": 169, "init_module": 175,
            "add_key": 248, "request_key": 249, "keyctl": 250, "unshare": 272, "perf_event_open": 298, "acct": 163,
            "name_to_handle_at": 303, "open_by_handle_at": 304, "setns": 308, "process_vm_readv": 310,
-           "process_vm_writev": 311, "finit_module": 313, "kexec_load": 246, "bpf": 321,
+           "process_vm_writev": 311, "finit_module": 313, "kexec_load": 246, "bpf": 321, "syslog": 103,
            "userfaultfd": 323}  # fmt: skip
 _AARCH64 = {"ptrace": 117, "shmget": 194, "shmat": 196, "semget": 190, "msgget": 186, "mq_open": 180, "pivot_root": 41,
             "chroot": 51, "mount": 40, "umount2": 39, "swapon": 224, "reboot": 142, "init_module": 105,
             "add_key": 217, "request_key": 218, "keyctl": 219, "unshare": 97, "perf_event_open": 241, "acct": 89,
             "name_to_handle_at": 264, "open_by_handle_at": 265, "setns": 268, "process_vm_readv": 270,
-            "process_vm_writev": 271, "finit_module": 273, "kexec_load": 104, "bpf": 280,
+            "process_vm_writev": 271, "finit_module": 273, "kexec_load": 104, "bpf": 280, "syslog": 116,
             "userfaultfd": 282}  # fmt: skip
 _MACHINES = {"x86_64": (0xC000003E, 56, 435, 41, _X86_64), "aarch64": (0xC00000B7, 220, 435, 198, _AARCH64)}
 

@@ -37,8 +37,10 @@ def ask(name: str) -> Interpreter:
     Raises SettingsError when it does not answer as a Python does.
     """
     try:
-        done = subprocess.run([name, "-c", _ASK], env={"LANG": "C.UTF-8"}, capture_output=True, timeout=60, check=True,
-                              start_new_session=True)  # fmt: skip
+        done = subprocess.run(
+            [name, "-I", "-c", _ASK],  # isolated: nothing of the current folder is imported
+            env={"LANG": "C.UTF-8"}, capture_output=True, timeout=60, check=True, start_new_session=True,
+        )  # fmt: skip
         path, *prefixes = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
         raise SettingsError(f"the interpreter {name!r} does not answer as a Python does; name another one") from None
