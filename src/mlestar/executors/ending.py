@@ -20,7 +20,7 @@ _WORDS: dict[OutcomeState, str] = {
     "timeout": "ended after {limits.seconds:g} seconds, its limit of time",
     "memory": "ended because it used more than {limits.memory_mb} MiB of memory",
     "processes": "ended because it had more than {limits.processes} processes",
-    "disk": "ended because it wrote more than {limits.disk_mb} MiB",
+    "disk": "ended because it wrote more than {limits.disk_mb} MiB, or where it cannot be looked at",
     "output": "ended because it printed more than {limits.output_kb} KiB",
     "stopped": "ended because the run was stopped",
 }
