@@ -126,7 +126,8 @@ def test_ctrl_c_before_anything_began_is_no_traceback(tool, tmp_path):
 
 def test_of_two_that_start_at_once_one_is_refused_and_told_who_has_it(begin, mle_star, tmp_path):
     run = tmp_path / "run"
-    both = [begin(run), begin(run)]
+    longer = ("--set", "refine.outer=4", "--set", "refine.inner=4", "--set", "judging.folds=2")
+    both = [begin(run, *longer), begin(run, *longer)]
     wait_for(lambda: any(p.poll() is not None for p in both) and len(steps(run, "ok")) > 0, _Any(both))
     (loser,) = [p for p in both if p.poll() is not None]
     (winner,) = [p for p in both if p is not loser]
