@@ -64,8 +64,8 @@ class Diary:
         return passing
 
 
-def drive(diary: Diary, arguments: list[str]) -> None:
-    """What `mle-star` does with these arguments, noted."""
+def noting(diary: Diary) -> type[Store]:
+    """A store that tells the diary."""
 
     class Noting(Store):
         def step(self, address: str, verb: Verb, inputs: Any, returns: type[T], play: Callable[[], T]) -> T:
@@ -92,6 +92,12 @@ def drive(diary: Diary, arguments: list[str]) -> None:
             diary.pass_by("blob")
             return digest
 
+    return Noting
+
+
+def launching(diary: Diary) -> type[LocalExecutor]:
+    """An executor that tells the diary."""
+
     class Launching(LocalExecutor):
         def run(self, job: Job) -> Outcome:
             diary.note(f"launch {job.address}")
@@ -100,22 +106,36 @@ def drive(diary: Diary, arguments: list[str]) -> None:
             diary.pass_by("ended")
             return outcome
 
+    return Launching
+
+
+def keeping(diary: Diary) -> type[House]:
+    """A house that tells the diary."""
+
     class Keeping(House):
         def keep(self, *arguments: Any, **named: Any) -> None:
             diary.pass_by("writing-best")
             super().keep(*arguments, **named)
 
-    def noted_task(make: Callable[..., Any]) -> Callable[..., Any]:
-        def made(*arguments: Any, **named: Any) -> Any:
-            task = make(*arguments, **named)
-            task.view = diary.before("view", task.view)
-            return task
+    return Keeping
 
-        return made
 
+def viewing(diary: Diary, make: Callable[..., Any]) -> Callable[..., Any]:
+    """`make`, with tasks that tell the diary before a view."""
+
+    def made(*arguments: Any, **named: Any) -> Any:
+        task = make(*arguments, **named)
+        task.view = diary.before("view", task.view)
+        return task
+
+    return made
+
+
+def drive(diary: Diary, arguments: list[str]) -> None:
+    """What `mle-star` does with these arguments, noted."""
     names: Any = runs  # the only place that knows implementations, so this is where others are put in
-    names.Store, names.LocalExecutor, names.House = Noting, Launching, Keeping
-    names.prepare, names.reopen = noted_task(names.prepare), noted_task(names.reopen)
+    names.Store, names.LocalExecutor, names.House = noting(diary), launching(diary), keeping(diary)
+    names.prepare, names.reopen = viewing(diary, names.prepare), viewing(diary, names.reopen)
     sys.argv[1:] = arguments
     cli.main()
 
