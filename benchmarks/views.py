@@ -154,7 +154,6 @@ def measure(name: str, scratch: Path) -> common.Row:
         command = [sys.executable, __file__, "--stage", what, "--task", str(folder / "task"), "--out", str(run)]
         row[what] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         print(f"{name}: {what}: {row[what]}", flush=True)
-    shutil.rmtree(folder)  # only now: ext4 is slow to make files while many were deleted in the last minutes
     return row | {"date": str(date.today()), "machine": common.machine()}
 
 
@@ -190,8 +189,11 @@ def main() -> None:
         return print(json.dumps(stage(options.stage, options.task, options.out)))
     if options.render:
         return common.write(options.table, [], "task", render)
-    rows = [measure(name, options.scratch) for name in options.only or TASKS]
-    common.write(options.table, rows, "task", render)
+    for name in options.only or TASKS:
+        common.write(options.table, [measure(name, options.scratch)], "task", render)
+        shutil.rmtree(
+            options.scratch
+        )  # only now: ext4 is slow to make files while many were deleted in the last minutes
 
 
 if __name__ == "__main__":
