@@ -21,7 +21,11 @@ def solve(lab: Lab, size: Breadths) -> Final:
     """The whole way: L branches side by side, then the ensemble, then the finish."""
     lab = lab.at("start").open()
     branches = [partial(branch, lab.at(f"branch-{i}"), size) for i in range(size.branches)]
-    leaders = lab.rank(lab.side_by_side(branches))
+    return finish(lab, lab.rank(lab.with_guests(branches)), size)
+
+
+def finish(lab: Lab, leaders: list[Scored], size: Breadths) -> Final:
+    """From the best solutions to what the user gets."""
     best = ensemble(lab.at("ensemble"), leaders, size)
     return lab.at("finalise").finalise(best, leaders)
 
@@ -33,6 +37,7 @@ def branch(lab: Lab, size: Breadths) -> Scored:
 
 def initialise(lab: Lab, size: Breadths) -> Scored:
     """Algorithm 1: M candidates from retrieved models, the best ones merged while that helps."""
+    lab = lab.listen()
     findings = lab.look(None)
     candidates: list[Scored] = []
     for i, idea in enumerate(lab.retrieve(size.candidates, findings)):
@@ -55,13 +60,13 @@ def refine(lab: Lab, best: Scored, size: Breadths) -> Scored:
     """Algorithm 2, outer loop: T times, find the cell that matters most and explore changes to it."""
     ledger: list[Attempt] = []
     for t in range(size.outer):
-        here = lab.at(str(t))
+        here = lab.at(str(t)).listen()
         if not here.time_for(best.solution.cost, [best]):
             break
         study = here.ablate(best)
         best = here.take(study, best)
         target = here.choose_target(best, study, ledger)
-        best = explore(here.at("inner"), best, target, here.look(best), ledger, size)
+        best = explore(here.at("inner"), best, target, here.look(best, ledger), ledger, size)
     return best
 
 
@@ -71,7 +76,7 @@ def explore(
     """Algorithm 2, inner loop: K plans for one cell, each against the same start, all into the ledger."""
     best = start
     for k in range(size.inner):
-        here = lab.at(str(k))
+        here = lab.at(str(k)).listen()
         plan = here.plan(start, target, findings, ledger)
         if plan is None or not here.time_for(max(plan.cost, start.solution.cost), [start]):
             break

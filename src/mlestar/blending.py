@@ -60,9 +60,22 @@ def select_greedily(bench: Workbench) -> Blend:
     return bench.journal.step(f"{bench.address}/greedy", "decide", {"keys": bench.bank.keys()}, Blend, play)
 
 
+def member_scores(keys: Sequence[str], found: Mapping[str, Scored]) -> tuple[tuple[str, float], ...]:
+    """The metric of each member alone, a plain mean over its folds."""
+    values: dict[str, list[float]] = {}
+    for address, scored in found.items():
+        for result in scored.results:
+            for member in result.judged.members:
+                values.setdefault(f"{address}::{member.name}", []).append(member.value)
+    return tuple((key, float(np.mean(values[key]))) for key in keys if key in values)
+
+
 def propose(bench: Workbench, plan: roles.BlendPlan, greedy: Blend) -> Blend | None:
     """Let the brain's blend learn on the other pieces and predict each piece; None when it fails."""
-    reply = bench.ask(roles.WriteBlend, roles.RewrittenCells, plan=plan)
+    if plan.cells:
+        reply = roles.RewrittenCells(plan.cells, word(plan.text, 60))
+    else:
+        reply = bench.ask(roles.WriteBlend, roles.RewrittenCells, plan=plan)
     cells = {name: source for name, source in reply.cells if name in ("setup", "learn", "blend")}
     if not {"learn", "blend"} <= set(cells) or any(map(scripts.complaint, cells.values())):
         return None

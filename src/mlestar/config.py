@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -55,21 +56,75 @@ class _Section(BaseModel):
 
 class Init(_Section):
     candidates: int = Field(4, ge=1, le=1000, description="M: how many candidate models each branch starts from")
+    until: float = Field(0.25, gt=0, le=1, description="share of the budget at which initial solutions must be there")
 
 
 class Refine(_Section):
     outer: int = Field(4, ge=0, le=1000, description="T: outer steps, each an ablation and a target cell")
     inner: int = Field(4, ge=1, le=1000, description="K: plans tried on the target cell")
+    until: float = Field(0.75, gt=0, le=1, description="share of the budget at which refinement ends")
     looks: int = Field(1, ge=0, description="looks at the data and the residuals before each target's plans")
 
 
 class Ensemble(_Section):
     rounds: int = Field(5, ge=1, le=1000, description="R: ensemble strategies tried")
     most: int = Field(12, ge=1, le=1000, description="most members in one blend")
+    until: float = Field(0.85, gt=0, le=1, description="share of the budget at which blends end and the finish begins")
 
 
 class Debug(_Section):
     rounds: int = Field(2, ge=0, le=1000, description="D: repairs of one failing script")
+
+
+class Language(_Section):
+    base_url: str = Field(
+        "", description="address of an OpenAI-compatible server, for example http://127.0.0.1:8000/v1"
+    )
+    temperature: float | None = Field(None, ge=0, le=2, description="sampling temperature; absent: the provider's own")
+    max_tokens: int | None = Field(None, ge=256, description="most tokens of one answer; absent: the provider's own")
+    timeout: Span = Field(300.0, description="wait for one answer of a model or a command")
+    attempts: int = Field(3, ge=1, le=20, description="answers to one request before the playbook stands in")
+    retries: int = Field(6, ge=1, le=50, description="tries of one call when the provider is busy, broken or away")
+    parallel: int = Field(4, ge=1, le=100, description="calls to one model at the same time")
+    web_search: bool = Field(False, description="let the retriever use the provider's own web search")
+    price: tuple[float, float] | None = Field(None, description="US dollars per million tokens in and out")
+    ceiling: tuple[float, float] = Field(
+        (15.0, 75.0), description="what an unknown price counts for under max_cost, per million tokens in and out"
+    )
+
+
+def _words(value: Any) -> Any:
+    """`a, b` -> [a, b], as `--set` and the environment write a list."""
+    return [x.strip() for x in value.split(",") if x.strip()] if isinstance(value, str) and "[" not in value else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+
+
+class Role(_Section):
+    model: str | None = Field(None, description="who plays this role; absent: the brain")
+    temperature: float | None = Field(None, ge=0, le=2)
+    max_tokens: int | None = Field(None, ge=256)
+
+
+def _named(value: Any) -> Any:
+    """`--set roles.planner=openai:gpt` names the model alone."""
+    return {"model": value} if isinstance(value, str) else value
+
+
+class Search(_Section):
+    providers: Annotated[tuple[Literal["arxiv", "hub", "ddgs", "tavily"], ...], BeforeValidator(_words)] = Field(
+        (), description="searches outside besides the library; none unless named"
+    )
+    pages: int = Field(8, ge=1, le=50, description="most pages of one search")
+    bar_same_task: bool = Field(False, description="leave out pages that seem to hold a solution of this very task")
+
+
+class Packages(_Section):
+    resolve: bool = Field(False, description="let uv install what a script's header asks for, outside the wall")
+    allow: Words = Field((), description="distributions that may be installed so")
+    uv: str = Field("uv", description="the command `uv`")
+    exclude_newer: str = Field("", description="nothing published after this: a date, or a span such as `14 days`")
 
 
 class Judging(_Section):
@@ -95,7 +150,11 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, env_prefix="MLESTAR_", env_nested_delimiter="__", toml_file="mlestar.toml"
     )
 
-    brain: str = Field("playbook", description="who plays the roles")
+    brain: str = Field("playbook", description="who plays the roles: playbook, random, none, relay, provider:model, …")
+    fallback: Words = Field((), description="who is asked next when the brain cannot be reached")
+    max_cost: float | None = Field(None, gt=0, description="most US dollars that calls may cost")
+    max_calls: int | None = Field(None, ge=1, description="most calls")
+    assets: str = Field("", description="the folder of `mle-star assets`; absent: the user's own")
     budget: Span | None = Field(None, description="wall time of the whole run, for example 15m")
     jobs: int = Field(default_factory=cores, ge=1, le=1000, description="jobs side by side")
     seed: int = Field(0, ge=0, description="all randomness follows from it")
@@ -113,6 +172,13 @@ class Settings(BaseSettings):
     debug: Debug = Debug()
     judging: Judging = Judging()
     limits: JobLimits = JobLimits()
+    llm: Language = Language()
+    search: Search = Search()
+    packages: Packages = Packages()
+    roles: dict[str, Annotated[Role, BeforeValidator(_named)]] = Field(
+        default_factory=dict, description="who plays one role, where it is not the brain"
+    )
+    keys: dict[str, SecretStr] = Field(default_factory=dict, exclude=True, description="keys, by environment variable")
 
     @classmethod
     def settings_customise_sources(
@@ -178,6 +244,9 @@ def changes(assignments: list[str] | None = None, **given: Any) -> dict[str, Any
         if not sign:
             raise SettingsError(f"--set {text!r}: write name=value, for example --set refine.outer=4")
         section, dot, last = name.strip().rpartition(".")
+        if section.partition(".")[0] == "roles":
+            _set_role(values.setdefault("roles", {}), name.strip().split(".")[1:], value.strip())
+            continue
         if dot and section not in SECTIONS:
             raise SettingsError(f"setting {name.strip()!r}: there is no such setting; docs/settings.md lists them")
         spot = values.setdefault(section, {}) if dot else values
@@ -185,6 +254,42 @@ def changes(assignments: list[str] | None = None, **given: Any) -> dict[str, Any
             raise SettingsError(f"--set {text!r}: {last!r} has settings of its own; write {last}.name=value")
         spot[last] = value.strip()
     return values
+
+
+def _set_role(roles: dict[str, Any], path: list[str], value: str) -> None:
+    """`roles.<role>=<model>`, or `roles.<role>.<setting>=<value>`."""
+    name, *rest = path
+    spot = roles.setdefault(name, {})
+    spot[rest[0] if rest else "model"] = value
+
+
+ADDRESSES = ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "GEMINI_BASE_URL", "OLLAMA_BASE_URL")
+KEYS = (
+    "OPENAI_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY", "TAVILY_API_KEY",
+    "HF_TOKEN",
+)  # fmt: skip
+
+
+def keys(settings: Settings) -> dict[str, str]:
+    """Keys and addresses of providers, of `[keys]` in the settings file and of the environment; never recorded."""
+    wanted = {name for name in os.environ if name in (*KEYS, *ADDRESSES) or name.endswith(("_API_KEY", "_BASE_URL"))}
+    found = {name: os.environ[name] for name in sorted(wanted) if os.environ[name]}
+    return found | {name: secret.get_secret_value() for name, secret in settings.keys.items()}
+
+
+def home() -> Path:
+    """Where what belongs to the user, not to a run, is kept."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "mle-star"
+
+
+def installing() -> dict[str, str]:
+    """What uv may be told of the environment; executors/uv.py keeps of it what it needs, and no key."""
+    return dict(os.environ)
+
+
+def shelves(settings: Settings) -> Path:
+    """The folder of `mle-star assets`."""
+    return Path(settings.assets).expanduser() if settings.assets else home() / "assets"
 
 
 def _explain(error: ValidationError) -> str:

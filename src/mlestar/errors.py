@@ -7,6 +7,8 @@ MleStarError                 anything that mle-star itself raises; printed witho
 │   └── RunError             the run folder is missing, open elsewhere, or of another kind
 │       └── StaleStep        a recorded step meets other inputs than it was recorded with
 ├── Interrupted              the user asked to stop (exit 130); the run can be resumed
+│   └── Unreachable          who plays the roles stays away: the run waits, and can be resumed
+├── Spent                    a cap on money or calls is reached; caught where brains are asked
 ├── NoSolution               the run ended and no valid solution exists (exit 1, or 3 when a budget ended it)
 └── StepError                a mistake of ours, with the address of the step where it happened
 
@@ -57,6 +59,14 @@ class Interrupted(MleStarError):
     """Raised inside verbs once a stop was asked for; everything recorded stays."""
 
     exit_code = 130
+
+
+class Unreachable(Interrupted):
+    """Raised when whoever plays a role cannot be reached after all retries."""
+
+
+class Spent(MleStarError):
+    """Raised when a cap on money or calls allows no further call."""
 
 
 class NoSolution(MleStarError):

@@ -10,8 +10,8 @@ from statistics import median
 
 from mlestar import roles, scripts
 from mlestar.plain import word
-from mlestar.records import FoldResult, Judged, Outcome, Score, Scored, Solution
-from mlestar.workbench import PHASE_ENDS, Workbench
+from mlestar.records import FoldResult, Judged, Outcome, Plan, Score, Scored, Solution
+from mlestar.workbench import Workbench
 
 MOST_RATIO = 5.0
 MOST_REASON = 300  # characters
@@ -127,8 +127,17 @@ def affordable_folds(bench: Workbench, one: float, ratio: float) -> int:
     start = min(START_UP, 0.8 * one)
     each = max(start + (one - start) * min(ratio, MOST_RATIO), 0.01)
     wanted = 20 if bench.task.rows("fold-0") >= LARGE_FOLD else 10
-    room = budget * PHASE_ENDS["refine"] * bench.rules.jobs / (wanted * each)
+    room = budget * bench.rules.ends.refine * bench.rules.jobs / (wanted * each)
     return bench.decide("folds", int, lambda: max(1, min(5, int(room))))
+
+
+def changed(start: Solution, plan: Plan, reply: roles.RewrittenCells, text: str) -> Solution:
+    """The solution with a cell rewritten: another model gives it another name and cost, another feature does not."""
+    own = reply.name or plan.recipe or "rewritten"
+    if plan.cell == "model":
+        return Solution(own, text, plan.recipe or "brain", reply.cost)
+    name = f"{start.name} with {own}" if " with " not in start.name else f"{start.name}, {own}"
+    return Solution(word(name), text, plan.recipe or "brain", max(start.cost, reply.cost))
 
 
 def _mend(bench: Workbench, solution: Solution, result: FoldResult) -> Solution | None:

@@ -13,8 +13,9 @@ from types import FrameType
 from typing import Any
 
 from mlestar.errors import Interrupted
+from mlestar.journal.mail import Mail
 from mlestar.journal.store import Store
-from mlestar.records import Progress, Score
+from mlestar.records import Letter, Progress, Score
 from mlestar.workbench import ahead
 
 Watch = Callable[[Progress], None]
@@ -57,7 +58,7 @@ class House:
 
     def __init__(self, store: Store, watch: Watch, stopping: Stopping) -> None:
         self._store, self._watch, self._stopping = store, watch, stopping
-        self._lock = threading.Lock()
+        self._lock, self._mail = threading.Lock(), Mail(store.run)
         best, old = store.run / "best", store.run / "best.old"
         if old.exists() and not best.exists():  # killed between two renames
             old.rename(best)
@@ -77,6 +78,10 @@ class House:
     def stopping(self) -> bool:
         """A signal, or a request in the journal."""
         return self._stopping.asked.is_set() or self._store.stop_asked()
+
+    def letters(self, kind: str) -> list[Letter]:
+        """What people have handed in so far, of one kind."""
+        return self._mail.letters(kind)
 
     def keep(self, name: str, script: str, submission: str, score: Score | None, final: bool = False) -> None:
         """Swap `best/` for a new one, whole: a crash leaves the old or the new, never a mixture."""

@@ -6,15 +6,14 @@ step at a readable address. Evaluation, study, blending and finish have a chapte
 
 from __future__ import annotations
 
-import re
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from mlestar import blending, evaluating, finishing, roles, scripts, studying
+from mlestar import blending, evaluating, finishing, guests, roles, scripts, searching, steering, studying
 from mlestar.errors import NoSolution
-from mlestar.plain import word
-from mlestar.records import Attempt, Blend, Final, Idea, Plan, Scored, Solution, Target
+from mlestar.records import Attempt, Blend, Final, Idea, Letter, Plan, Scored, Solution, Target
 from mlestar.studying import Study
 from mlestar.workbench import Workbench
 
@@ -30,6 +29,8 @@ class Lab:
     bench: Workbench
     first: Scored = NOTHING
     found: dict[str, Scored] = field(default_factory=dict)
+    heard: tuple[Letter, ...] = ()
+    acted: dict[int, set[int]] = field(default_factory=dict)  # by branch: letters that were acted on
 
     def at(self, name: str) -> Lab:
         """The same lab at `<address>/<name>`."""
@@ -38,6 +39,30 @@ class Lab:
     def side_by_side(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         """Run calls at the same time; the executor's slots bound the jobs."""
         return self.bench.side_by_side(calls)
+
+    def with_guests(self, branches: Sequence[Callable[[], Scored]]) -> list[Scored]:
+        """Run the branches side by side, and take in what people hand in meanwhile (`mle-star add`)."""
+        leaders, taken = guests.beside(self.bench, branches, lambda: self.rank(self.found.values())[0])
+        return [*leaders, *map(self._known, taken)]
+
+    def take_in(self) -> list[Scored]:
+        """What was handed in up to now, for a finish after the method's own end."""
+        over = threading.Event()
+        over.set()
+        added = replace(self.bench, address="added")
+        return [*map(self._known, guests.serve(added, self.bench, over, lambda: self.rank(self.found.values())[0]))]
+
+    def listen(self) -> Lab:
+        """Hear what people said: hints for the brain, bans, and things to do."""
+        heard = steering.mine(self.bench, steering.listen(self.bench))
+        return replace(self, heard=heard, bench=replace(self.bench, hints=steering.hints(heard)))
+
+    def _fresh(self, *kinds: str) -> tuple[Letter, ...]:
+        """Letters of these kinds that this branch has not acted on; from now on it has."""
+        done = self.acted.setdefault(self.bench.branch, set())
+        found = tuple(x for x in self.heard if x.about.partition(":")[0] in kinds and x.number not in done)
+        done.update(x.number for x in found)
+        return found
 
     # --- the start ---------------------------------------------------------------------------------
 
@@ -48,7 +73,9 @@ class Lab:
         folds this run evaluates.
         """
         bench = self.bench
-        ideas = bench.ask(roles.Retrieve, roles.Ideas, count=2, found=self._search(6)).ideas
+        ideas = bench.ask(
+            roles.Retrieve, roles.Ideas, count=2, quick=True, found=searching.library(self.bench, 6)
+        ).ideas
         if not ideas:
             raise NoSolution(f"the brain {bench.brain.name!r} named no model to begin with", budget=False)
         solution, result = evaluating.first_fold(bench, self.write(ideas[0]), 0)
@@ -62,14 +89,17 @@ class Lab:
 
     def retrieve(self, count: int, findings: tuple[str, ...]) -> tuple[Idea, ...]:
         """A_retriever: `count` models that suit the task, besides the one the run began with."""
-        found = self._search(4 * count)
-        ideas = self.bench.ask(roles.Retrieve, roles.Ideas, count=count + 1, found=found, findings=findings).ideas
-        return tuple(idea for idea in ideas if _origin(idea) != self.first.solution.source)[:count]
+        found = searching.library(self.bench, 4 * count)
+        about = {"count": count + 1, "found": found, "findings": findings, "pages": searching.pages(self.bench)}
+        ideas = self.bench.ask(roles.Retrieve, roles.Ideas, **about).ideas
+        self._fresh("model")
+        ideas = steering.wanted(self.heard, ideas, found)
+        return tuple(idea for idea in ideas if searching.origin(idea) != self.first.solution.source)[:count]
 
     def write(self, idea: Idea) -> Solution:
         """A_init: a solution with this one model."""
         reply = self.bench.ask(roles.WriteCandidate, roles.WrittenScript, idea=idea)
-        return Solution(reply.name, reply.script, _origin(idea), reply.cost)
+        return Solution(reply.name, reply.script, searching.origin(idea), reply.cost)
 
     # --- scores ------------------------------------------------------------------------------------
 
@@ -149,11 +179,11 @@ class Lab:
 
     # --- refine ------------------------------------------------------------------------------------
 
-    def look(self, best: Scored | None) -> tuple[str, ...]:
+    def look(self, best: Scored | None, ledger: Sequence[Attempt] = ()) -> tuple[str, ...]:
         """The analyst reads the search rows, and the incumbent's residuals once there is one."""
-        if self.bench.rules.size.looks < 1 or (best is not None and best.score is None):
+        if best is not None and best.score is None:
             return ()
-        return studying.look(self.bench.at("look"), best)
+        return studying.look(self.bench.at("look"), best, self.bench.rules.size.looks, tuple(ledger))
 
     def ablate(self, best: Scored) -> Study:
         """A_abl: what is each cell worth?"""
@@ -177,22 +207,34 @@ class Lab:
 
     def choose_target(self, best: Scored, study: Study, ledger: Sequence[Attempt]) -> Target:
         """A_extractor: the cell that promises most, by measured effect and by what was tried on it."""
+        chosen = steering.target(self._fresh("target"), best.solution.script)
+        if chosen is not None:
+            return chosen
         about = {"script": best.solution.script, "effects": study.effects, "ledger": tuple(ledger)}
         return self.bench.ask(roles.ChooseTarget, Target, **about)
 
     def plan(self, best: Scored, target: Target, findings: tuple[str, ...], ledger: Sequence[Attempt]) -> Plan | None:
         """A_planner: what to try next on the target cell, knowing every attempt so far; None when at a loss."""
+        forced = steering.plan(self._fresh("model", "cell"), best)
+        if forced is not None:
+            return forced
         about = {"script": best.solution.script, "target": target, "findings": findings, "ledger": tuple(ledger)}
         plan = self.bench.ask(roles.MakePlan, Plan, **about)
         return plan if plan.text else None
 
     def implement(self, start: Scored, plan: Plan, best: Scored) -> Scored:
-        """A_coder rewrites the cell of `start`; the result races against the best so far."""
+        """A_coder rewrites the cell of `start`, unless the planner did; the result races against the best so far."""
         script = start.solution.script
-        reply = self.bench.ask(roles.WriteCell, roles.RewrittenCells, script=script, plan=plan)
+        ban = steering.banned(self.heard, plan.text, plan.recipe)
+        if ban:
+            return self._failed(start.solution, f"not tried: somebody forbade {ban!r}")
+        if plan.cells:
+            reply = roles.RewrittenCells(plan.cells, "", plan.cost)
+        else:
+            reply = self.bench.ask(roles.WriteCell, roles.RewrittenCells, script=script, plan=plan)
         text = scripts.replace(script, dict(reply.cells))
         problems = scripts.problems(text)
-        changed = _changed(start.solution, plan, reply, text)
+        changed = evaluating.changed(start.solution, plan, reply, text)
         if problems or text == script:
             return self._failed(changed, problems[0] if problems else "the coder changed nothing")
         return self.evaluate(changed, best)
@@ -222,7 +264,8 @@ class Lab:
         """A_ens_planner and A_ensembler: another way to join the members, judged on pieces it has not seen."""
         tried = tuple((b.name, b.source, b.score.value) for b in blends)
         members = tuple(key for key, _ in blends[0].weights)
-        plan = self.bench.ask(roles.PlanBlend, roles.BlendPlan, members=members, tried=tried)
+        scores = blending.member_scores(members, self.found)
+        plan = self.bench.ask(roles.PlanBlend, roles.BlendPlan, members=members, tried=tried, scores=scores)
         return blending.propose(self.bench, plan, blends[0]) if plan.text else None
 
     def choose(self, leaders: Sequence[Scored], blends: Sequence[Blend]) -> Blend:
@@ -254,25 +297,3 @@ class Lab:
         mended = self.evaluate(replace(best.solution, script=reply.script), None if must else best)
         taken = mended.score is not None if must else self.better(mended, best)
         return mended if taken else best
-
-    def _search(self, limit: int) -> tuple[Idea, ...]:
-        profile = self.bench.task.profile
-        query = re.sub(r"\s+", " ", f"{profile.metric} {profile.predicts} {profile.description}")[:400]
-        found = self.bench.journal.step(
-            f"{self.bench.address}/search", "search", {"query": query},
-            roles.Ideas, lambda: roles.Ideas(tuple(self.bench.search.search(query, profile.kind, limit))),
-        )  # fmt: skip
-        return found.ideas
-
-
-def _changed(start: Solution, plan: Plan, reply: roles.RewrittenCells, text: str) -> Solution:
-    """The solution with a cell rewritten: another model gives it another name and cost, another feature does not."""
-    own = reply.name or plan.recipe or "rewritten"
-    if plan.cell == "model":
-        return Solution(own, text, plan.recipe or "brain", reply.cost)
-    name = f"{start.name} with {own}" if " with " not in start.name else f"{start.name}, {own}"
-    return Solution(word(name), text, plan.recipe or "brain", max(start.cost, reply.cost))
-
-
-def _origin(idea: Idea) -> str:
-    return idea.recipe or idea.source or idea.name

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from mlestar.journal import queries
-from mlestar.records import Final, Summary
+from mlestar.records import Breadths, Final, Summary, Usage
 from mlestar.report import markdown
 
 FINAL = TypeAdapter(Final)
@@ -20,13 +20,14 @@ def show(run: Path) -> Summary:
     about: dict[str, Any] = facts.get("task_facts", {})
     final = FINAL.validate_python(facts["final"]) if "final" in facts else None
     sealed = final.sealed if final else None
+    settings, usage = facts.get("settings", {}), tuple(queries.usage(run))
     state = facts.get("state", "failed")
     if state == "running" and not queries.is_running(run):
         state = "interrupted"
     return Summary(
         state=state,
         task=facts.get("name", ""),
-        brain=facts.get("settings", {}).get("brain", ""),
+        brain=settings.get("brain", ""),
         metric=about.get("metric", ""),
         direction=about.get("direction", "max"),
         split=about.get("split", ""),
@@ -39,8 +40,8 @@ def show(run: Path) -> Summary:
         optimism=final.optimism if final else None,
         seconds=queries.spent(run),
         jobs=len({row.inputs for row in queries.steps(run) if row.verb == "execute" and row.state == "ok"}),
-        brain_calls=counts["brain"],
-        cost_usd=queries.cost(run),
+        brain_calls=counts["call"] if usage or _in_words(settings) else counts["brain"],
+        cost_usd=_cost(usage, queries.cost(run)),
         sandbox=facts.get("sandbox", ""),
         sandbox_about=facts.get("sandbox_about", ""),
         best=str(run / "best") if (run / "best").exists() else "",
@@ -49,7 +50,20 @@ def show(run: Path) -> Summary:
         sealed_seen=facts.get("sealed_seen", 0),
         phases=tuple(sorted(facts.get("milestones", {}).items(), key=_in_order)),
         warnings=tuple(about.get("warnings", ())),
+        usage=usage,
     )
+
+
+def _in_words(settings: dict[str, Any]) -> bool:
+    """Whether the brain is a voice: a relay, a command, a model. What was recorded speaks, but nobody is called."""
+    brain = settings.get("brain", "")
+    return brain == "relay" or (":" in brain and not brain.startswith("recorded:"))
+
+
+def _cost(usage: tuple[Usage, ...], charged: float | None) -> float | None:
+    """US dollars; None where a price is unknown, and where no call was made. Charges without a record count too."""
+    known = [used.cost_usd for used in usage if used.cost_usd is not None]
+    return max(sum(known), charged or 0.0) if known and len(known) == len(usage) else None
 
 
 def _in_order(phase: tuple[str, float]) -> tuple[int, str]:
@@ -67,4 +81,17 @@ def report(run: Path) -> str:
     """The story of a run, in Markdown."""
     facts = queries.facts(run)
     final = FINAL.validate_python(facts["final"]) if "final" in facts else None
-    return markdown(show(run), final, [(note.address, note.text) for note in queries.notes(run)])
+    notes = [(note.address, note.text) for note in queries.notes(run)]
+    return markdown(show(run), final, notes, _size(facts.get("settings", {})))
+
+
+def _size(settings: dict[str, Any]) -> Breadths | None:
+    """The loop sizes that a run was started with; None where nobody wrote them down."""
+    places = {
+        "candidates": ("init", "candidates"), "outer": ("refine", "outer"), "inner": ("refine", "inner"),
+        "rounds": ("ensemble", "rounds"),
+    }  # fmt: skip
+    if "branches" not in settings or any(section not in settings for section, _ in places.values()):
+        return None
+    found = {name: settings[section][key] for name, (section, key) in places.items()}
+    return Breadths(branches=settings["branches"], **found)

@@ -14,7 +14,21 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mlestar.records import Idea, Job, Judged, Outcome, Profile, Score, Scored, Verb
+from mlestar.records import (
+    Exchange,
+    Idea,
+    Job,
+    Judged,
+    Left,
+    Letter,
+    Outcome,
+    Page,
+    Profile,
+    Progress,
+    Score,
+    Scored,
+    Verb,
+)
 from mlestar.roles import Request
 
 T = TypeVar("T")
@@ -27,12 +41,45 @@ Answer = Callable[[bytes], bytes]
 Serve = Callable[[str, Mapping[str, bytes]], Answer]  # a program of ours behind the wall, and files that it may read
 
 
+class Desk(Protocol):
+    """What a brain has at hand while it answers one request, the step `address`."""
+
+    @property
+    def address(self) -> str:
+        """Where the answer will be recorded."""
+        ...
+
+    def left(self) -> Left:
+        """What is left of time, money and calls; for prompts, and never part of what is recorded as asked."""
+        ...
+
+    def call(self, number: int, about: str, ask: Callable[[], Exchange]) -> Exchange:
+        """Pay for call `number` of this request, once: a recorded one is returned as it was.
+
+        `about` is what tells this call from another (the complaint about the answer before). Raises Spent
+        when a cap on money or calls does not allow another.
+        """
+        ...
+
+    def wait(self, seconds: float) -> bool:
+        """Wait a little for somebody; False when the time of this phase is over. Raises Interrupted on a stop."""
+        ...
+
+    def save(self, text: str) -> str:
+        """Keep a text as a blob; its digest."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Leave a line for people."""
+        ...
+
+
 class Brain(Protocol):
-    """Who plays the roles. Must be a pure function of the request (which carries a seed)."""
+    """Who plays the roles: a pure function of the request (which carries a seed) and of the recorded calls."""
 
     name: str
 
-    def play(self, request: Request[T]) -> T:
+    def play(self, request: Request[T], desk: Desk) -> T:
         """Answer `request` with its reply record."""
         ...
 
@@ -42,6 +89,24 @@ class SearchProvider(Protocol):
 
     def search(self, query: str, kind: str, limit: int) -> Sequence[Idea]:
         """Return at most `limit` ideas for tasks of `kind`, best first."""
+        ...
+
+
+class PageSearch(Protocol):
+    """Finds pages outside: papers, models, the web."""
+
+    name: str
+
+    def find(self, query: str, limit: int) -> Sequence[Page]:
+        """Return at most `limit` pages, best first. Raises OSError when the service cannot be reached."""
+        ...
+
+
+class Outside(Protocol):
+    """The search outside as a run uses it: several services, bounded, without what is barred."""
+
+    def find(self, profile: Profile, limit: int) -> tuple[Sequence[Page], str]:
+        """At most `limit` pages for such a task, and a word on what was left out or could not be reached."""
         ...
 
 
@@ -131,6 +196,14 @@ class Journal(Protocol):
         """
         ...
 
+    def knows(self, prefix: str) -> bool:
+        """Whether any step at `prefix` or beneath it has an answer."""
+        ...
+
+    def charge(self, address: str, cost_usd: float | None, tokens: int = 0) -> None:
+        """Add to what the step at `address` has cost; kept even if the step then fails."""
+        ...
+
     def note(self, address: str, text: str) -> None:
         """Leave a line for people; never read by the algorithm."""
         ...
@@ -153,6 +226,30 @@ class Clock(Protocol):
 
     def spent(self) -> float:
         """Seconds that this run has been worked on, earlier sittings included."""
+        ...
+
+
+class House(Protocol):
+    """What the composition root does for a run while it goes on: tell people, keep the best on disk."""
+
+    def tell(self, progress: Progress) -> None:
+        """Show a line of progress."""
+        ...
+
+    def milestone(self, name: str, score: Score | None) -> None:
+        """Remember where the score stood after a phase; people only."""
+        ...
+
+    def keep(self, name: str, script: str, submission: str, score: Score | None, final: bool = False) -> None:
+        """Write `best/` anew from a verified submission (a blob's digest), unless a better one is there."""
+        ...
+
+    def stopping(self) -> bool:
+        """Whether somebody asked the run to stop."""
+        ...
+
+    def letters(self, kind: str) -> Sequence[Letter]:
+        """What people have handed in so far, of one kind (`steer`, `add`, `look`), oldest first."""
         ...
 
 

@@ -14,7 +14,8 @@ from rich.live import Live
 from rich.text import Text
 
 from mlestar.plain import word
-from mlestar.records import Progress, Summary, Trial
+from mlestar.records import Progress, Summary, Trial, Usage
+from mlestar.report import costs
 
 LINE = 500  # characters of one
 PHASES = {
@@ -64,8 +65,20 @@ def _line(progress: Progress) -> Text:
     phase = PHASES.get(progress.phase, progress.phase)
     return Text.assemble(
         (f"{phase:16} ", "bold"), (best, "green"), f"  {word(progress.doing)}",
-        (f"  {progress.jobs} jobs, {clock(progress.spent)}{left}", "dim"),
+        (f"  {progress.jobs} jobs, {clock(progress.spent)}{left}{_calls(progress)}", "dim"),
     )  # fmt: skip
+
+
+def _calls(progress: Progress) -> str:
+    """Calls and money, once there were calls; a price that nobody knows counts as it does under a cap."""
+    if not progress.calls:
+        return ""
+    usd, calls = progress.rest
+    parts = [f"{progress.calls} call{'s' * (progress.calls > 1)}" + ("" if calls is None else f" ({calls} left)")]
+    if progress.usd > 0 or usd is not None:
+        spent = f"up to {costs.dollars(progress.usd)}"
+        parts.append(spent + ("" if usd is None else f" ({costs.dollars(usd)} left)"))
+    return "".join(f", {part}" for part in parts)
 
 
 def clock(seconds: float) -> str:
@@ -92,6 +105,7 @@ def summary(found: Summary, run: Path) -> str:
         lines.append(f"  optimism  {found.optimism:+.5f} (positive: the search promised too much)")
     lines += [f"  {name:22} {value:.5f}" for name, value in found.phases if value is not None]
     lines.append(f"  {found.jobs} jobs, {found.brain_calls} brain calls, {clock(found.seconds)}")
+    lines += [f"  {line}" for line in _usage(found.usage)]
     lines.append(f"  wall      {found.sandbox} ({found.sandbox_about})")
     lines += [f"  warning: {word(warning, LINE)}" for warning in found.warnings]
     if found.best:
@@ -99,6 +113,14 @@ def summary(found: Summary, run: Path) -> str:
     if found.state in ("interrupted", "stopped"):
         lines.append(f"  `mle-star resume {name}` goes on")
     return "\n".join(lines)
+
+
+def _usage(usage: Sequence[Usage]) -> list[str]:
+    """What calls took, as a table with a last line for all; nothing where there were none."""
+    if not usage:
+        return []
+    rows = [tuple(word(cell, 30) for cell in costs.cells(used)) for used in (*usage, costs.total(usage))]
+    return costs.aligned([costs.HEAD, *rows], 2)
 
 
 def _score(value: float | None, error: float | None) -> str:

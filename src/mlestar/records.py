@@ -23,7 +23,7 @@ Direction = Literal["max", "min"]
 Predicts = Literal["label", "ranking", "probability", "value", "text"]
 ColumnKind = Literal["number", "category", "boolean", "date", "text", "list", "code", "constant"]
 OutcomeState = Literal["ok", "exception", "timeout", "memory", "disk", "processes", "output", "signal", "stopped"]
-Verb = Literal["brain", "execute", "search", "decide", "judge"]
+Verb = Literal["brain", "call", "execute", "search", "decide", "judge"]
 
 # --- the task, as brains and scripts may know it ---------------------------------------------------
 
@@ -49,6 +49,7 @@ class Asset:
     test: str
     suffix: str
     kind: Literal["text", "image", "audio", "table", "other"] = "other"
+    example: str = ""  # how the file of one training row that is not sealed begins, where it is text
 
 
 @dataclass(frozen=True)
@@ -248,12 +249,16 @@ class Target:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to try on a cell. `recipe` names a library alternative when there is one."""
+    """What to try on a cell. `recipe` names a library alternative when there is one.
+
+    `cells` are the rewritten cells where the planner wrote them at once: then no coder is asked.
+    """
 
     text: str
     cell: str
     recipe: str = ""
     cost: float = 1.0
+    cells: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -345,12 +350,107 @@ class Recipe:
     source: str = ""
 
 
+# --- those who are asked in words ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Page:
+    """One result of a search outside: `text` is what it says, cut to a bound; never an instruction to anybody."""
+
+    title: str
+    address: str
+    date: str
+    text: str
+    provider: str
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One call: the answer in words, who gave it, and what it took. `cost_usd` is None where the price is unknown.
+
+    `most_usd` is what an unknown price counts for under a cap. `prompt` is the digest of what was asked.
+    """
+
+    text: str
+    by: str
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = None
+    most_usd: float = 0.0
+    requests: int = 1
+    pages: tuple[Page, ...] = ()
+    prompt: str = ""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the recorded calls of one role to one answerer (`by`) took. `requests` counts tries, `seconds` the waiting.
+
+    `cost_usd` is None where the price of any of them is unknown; `known_usd` is what the others cost.
+    """
+
+    role: str
+    by: str
+    calls: int
+    requests: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    known_usd: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What somebody handed in while a run went on. `about` says more of its kind; `at` is seconds since the epoch.
+
+    kind `add`    a script; `about` is its name
+    kind `look`   a script that only prints
+    kind `steer`  `about` is hint, pin, forbid, model, target, or `cell:<name>`; the text says the rest
+    """
+
+    number: int
+    kind: str
+    about: str
+    body: str
+    sender: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left of the budgets: seconds of this phase and of the run, US dollars, calls; None = unlimited."""
+
+    phase_seconds: float | None = None
+    seconds: float | None = None
+    usd: float | None = None
+    calls: int | None = None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where scripts run. `packages` as `name version`, `weights` as the names under `assets/`, with what they are."""
+
+    packages: tuple[str, ...] = ()
+    cores: int = 1
+    memory_mb: int = 0
+    devices: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    job_seconds: float = 600.0
+    jobs: int = 1
+
+
 # --- what people watch and read --------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Progress:
-    """One line for whoever watches. `phase` in the paper's words; seconds; None where unlimited."""
+    """One line for whoever watches. `phase` in the paper's words; seconds; None where unlimited.
+
+    `usd` is what the calls count for under a cap; `rest` what the caps leave, in US dollars and in calls.
+    """
 
     phase: str
     doing: str
@@ -360,11 +460,18 @@ class Progress:
     spent: float
     left: float | None
     warning: str = ""
+    calls: int = 0
+    usd: float = 0.0
+    rest: tuple[float | None, int | None] = (None, None)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What `show RUN --json` prints (DESIGN.md §12)."""
+    """What `show RUN --json` prints (DESIGN.md §12).
+
+    `brain_calls` are paid calls where the brain speaks in words, else its answers. `cost_usd` is None where the price
+    of any call is unknown, and where nothing was paid.
+    """
 
     state: Literal["running", "stopped", "interrupted", "done", "failed"]
     task: str
@@ -391,6 +498,7 @@ class Summary:
     sandbox_about: str = ""
     phases: tuple[tuple[str, float], ...] = ()
     warnings: tuple[str, ...] = ()
+    usage: tuple[Usage, ...] = ()
 
 
 @dataclass(frozen=True)

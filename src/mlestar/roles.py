@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mlestar import plain
-from mlestar.records import Attempt, Effect, Idea, Plan, Profile, Target
+from mlestar.records import Attempt, Effect, Idea, Page, Plan, Profile, Target
 
 R = TypeVar("R")
 _PROGRAMS = ("script", "code")
@@ -31,6 +31,12 @@ class Request(Generic[R]):
     profile: Profile
     seed: int
     branch: int = 0
+    hints: tuple[str, ...] = ()  # what people said while it ran, newest last
+
+    def declined(self) -> R:
+        """The reply of somebody who has nothing to say: the method goes on without."""
+        made: R = self.reply(*_DECLINED[self.reply])
+        return made
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,10 @@ class Retrieve(Request[Ideas]):
     role = "retriever"
     reply = Ideas
     count: int = 4
+    quick: bool = False  # the run's first model: the cheapest that is any good, so that a submission exists early
     found: tuple[Idea, ...] = ()
     findings: tuple[str, ...] = ()
+    pages: tuple[Page, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,7 @@ class Look(Request[Analysis]):
     reply = Analysis
     script: str = ""
     findings: tuple[str, ...] = ()
+    ledger: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -195,10 +204,14 @@ class Debug(Request[RewrittenCells]):
 
 @dataclass(frozen=True)
 class BlendPlan:
-    """Reply of the ensemble planner: how to join; `recipe` names a library entry of kind stack."""
+    """Reply of the ensemble planner: how to join; `recipe` names a library entry of kind stack.
+
+    `cells` are the cells of the blend where the planner wrote them at once: then no ensembler is asked.
+    """
 
     text: str
     recipe: str = ""
+    cells: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -209,6 +222,7 @@ class PlanBlend(Request[BlendPlan]):
     reply = BlendPlan
     members: tuple[str, ...] = ()
     tried: tuple[tuple[str, str, float], ...] = ()
+    scores: tuple[tuple[str, float], ...] = ()  # of the members alone
 
 
 @dataclass(frozen=True)
@@ -227,6 +241,30 @@ class Finalise(Request[CheckedScript]):
     role = "finaliser"
     reply = CheckedScript
     script: str = ""
+
+
+@dataclass(frozen=True)
+class Adopt(Request[WrittenScript]):
+    """A script that somebody wrote in their own way: what would it be as a composable one?"""
+
+    role = "adopter"
+    reply = WrittenScript
+    script: str = ""
+    name: str = ""
+
+
+_DECLINED: dict[type, tuple[Any, ...]] = {
+    Ideas: ((),), WrittenScript: ("", ""), CheckedScript: ("not checked",), NeutralForms: ((),), Target: ("model", ""),
+    Analysis: ("", None), Plan: ("", ""), RewrittenCells: ((),), BlendPlan: ("",),
+}  # fmt: skip
+
+
+ROLES = tuple(
+    request.role for request in (
+        Retrieve, WriteCandidate, CheckDataUsage, CheckLeakage, Ablate, ChooseTarget, Look, MakePlan, WriteCell, Debug,
+        PlanBlend, WriteBlend, Finalise,
+    )
+)  # fmt: skip
 
 
 def sound(reply: R) -> R:

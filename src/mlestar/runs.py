@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -21,11 +21,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from mlestar import algorithm, config, evaluating
+from mlestar import algorithm, casting, config, evaluating
 from mlestar.bank import PredictionBank
-from mlestar.brains import make as make_brain
+from mlestar.brains.playbook import Playbook
 from mlestar.config import Settings
-from mlestar.errors import Interrupted, NoSolution, RunError, SettingsError, TaskError
+from mlestar.desk import Purse
+from mlestar.errors import Interrupted, NoSolution, RunError, SettingsError, TaskError, Unreachable
 from mlestar.executors.local import LocalExecutor
 from mlestar.executors.probe import machine, probe
 from mlestar.executors.service import Service
@@ -40,7 +41,7 @@ from mlestar.ports import Answer, Brain, Executor
 from mlestar.records import Final, Limits, Progress, Recipe, Solution, Trial
 from mlestar.search.library import Library
 from mlestar.tasks.prepared import Prepared, prepare, reopen
-from mlestar.workbench import Board, Memo, Rules, Workbench
+from mlestar.workbench import Board, Ends, Memo, Rules, Workbench
 
 
 def start(task: Path, out: Path | None, settings: Settings, watch: Watch) -> Path:
@@ -53,7 +54,7 @@ def start(task: Path, out: Path | None, settings: Settings, watch: Watch) -> Pat
         "version": version("mle-star"), "python": sys.version.split()[0], "sealed_seen": 0, "state": "running",
     }  # fmt: skip
     with stoppable() as stopping, _made(run, facts) as store:
-        return _drive(store, settings, watch, stopping)
+        return drive(store, lambda: _solve(store, settings, watch, stopping))
 
 
 def resume(run: Path, changes: dict[str, Any], watch: Watch) -> Path:
@@ -62,7 +63,7 @@ def resume(run: Path, changes: dict[str, Any], watch: Watch) -> Path:
         settings = config.changed(store.facts["settings"], changes)
         store.set_fact("settings", settings.model_dump(mode="json"))
         store.set_fact("state", "running")
-        return _drive(store, settings, watch, stopping)
+        return drive(store, lambda: _solve(store, settings, watch, stopping))
 
 
 def fork(run: Path, address: str, out: Path | None, changes: dict[str, Any], watch: Watch) -> Path:
@@ -142,60 +143,70 @@ def _made(run: Path, facts: dict[str, Any]) -> Iterator[Store]:
         raise
 
 
-def _drive(store: Store, settings: Settings, watch: Watch, stopping: Stopping) -> Path:
-    """Solve, and write down how it ended."""
+def drive(store: Store, play: Callable[[], Final | None]) -> Path:
+    """Solve, or finish, and write down how it ended. Without an answer the run stays open for scripts."""
     run = store.run
     try:
         with roomy(run):
-            return _solve(store, settings, watch, stopping)
+            final = play()
+    except Unreachable as error:
+        store.set_fact("state", "paused")
+        raise Unreachable(f"{error}. Nothing is lost: `mle-star resume {run}` goes on from here") from None
     except Interrupted:
         store.set_fact("state", "interrupted")
         raise Interrupted(f"stopped; nothing is lost. `mle-star resume {run}` goes on from here") from None
     except NoSolution:
         store.set_fact("state", "failed")
         raise
-
-
-def _solve(store: Store, settings: Settings, watch: Watch, stopping: Stopping) -> Path:
-    task = _task_of(store, settings)
-    bench = _workbench(store, task, settings, watch, stopping)
-    store.set_fact("sandbox", bench.executor.wall)
-    store.set_fact("sandbox_about", bench.executor.about)
-    store.set_fact("task_facts", _task_facts(task, bench.executor))
-    if bench.executor.wall == "none":
-        watch(Progress("start", "", None, "", 0, store.spent(), None, warning=_open_door(bench.executor)))
-    stopping.executor = bench.executor
-    final = algorithm.solve(Lab(bench), settings.breadths)
-    ended: dict[str, Any] = {"final": TypeAdapter(Final).dump_python(final, mode="json"), "state": "done"}
-    if "final" not in store.facts:  # a replay does not look at the sealed rows again
-        ended["sealed_seen"] = store.facts["sealed_seen"] + (final.sealed is not None)
+    if final is None:
+        store.set_fact("state", "open")
+        return run
+    found, before = TypeAdapter(Final).dump_python(final, mode="json"), store.facts
+    ended: dict[str, Any] = {"final": found, "state": "done"}
+    if before.get("final") != found:  # a replay does not look at the sealed rows again
+        ended["sealed_seen"] = before["sealed_seen"] + (final.sealed is not None)
     store.set_facts(ended)
-    return store.run
+    return run
 
 
-def _workbench(store: Store, task: Prepared, settings: Settings, watch: Watch, stopping: Stopping) -> Workbench:
-    """All implementations, joined."""
+def _solve(store: Store, settings: Settings, watch: Watch, stopping: Stopping) -> Final | None:
+    lab = Lab(workbench(store, settings, watch, stopping))
+    if settings.brain == "none":
+        lab.at("start").open()
+        return None
+    return algorithm.solve(lab, settings.breadths)
+
+
+def workbench(store: Store, settings: Settings, watch: Watch, stopping: Stopping) -> Workbench:
+    """All implementations for a run, joined; the run's facts say what they are."""
+    task = _task_of(store, settings)
     library = Library([Path(settings.library)] if settings.library else [])
-    recipes = library.recipes()
-    modules = sorted({module for recipe in recipes for module in recipe.needs})
-    executor = LocalExecutor(settings.interpreter, settings.jobs, settings.wall)
+    executor = casting.executor(settings, store.run)
     if settings.library:
         _need_wall(executor.wall, settings, "a library of your own")
-    if "installed" not in store.facts:
-        found = probe(executor, modules)
-        store.set_fact("installed", [m for m in modules if found[m].ok])
-    brain = make_brain(settings.brain, recipes, frozenset(store.facts["installed"]))
-    house = House(store, watch, stopping)
-    return _joined(store, task, executor, brain, library, _rules(settings), house)
+    if settings.brain not in ("playbook", "random"):
+        _need_wall(executor.wall, settings, f"what the brain {settings.brain!r} writes")
+    store.set_fact("sandbox", executor.wall)
+    store.set_fact("sandbox_about", executor.about)
+    store.set_fact("task_facts", _task_facts(task, executor))
+    if executor.wall == "none":
+        watch(Progress("start", "", None, "", 0, store.spent(), None, warning=_open_door(executor)))
+    stopping.executor = executor
+    installed, surroundings = casting.surroundings(store, settings, executor, library.recipes())
+    brain = casting.cast(store, settings, library.recipes(), installed, surroundings)
+    purse = Purse(settings.max_cost, settings.max_calls, *queries.paid(store.run))
+    rules, house = _rules(settings), House(store, watch, stopping)
+    return replace(_joined(store, task, executor, brain, library, rules, house, purse), pages=casting.outside(settings))
 
 
 def _joined(
-    store: Store, task: Prepared, executor: Executor, brain: Brain, library: Library, rules: Rules, house: House
-) -> Workbench:
+    store: Store, task: Prepared, executor: Executor, brain: Brain, library: Library, rules: Rules, house: House,
+    purse: Purse,
+) -> Workbench:  # fmt: skip
     """A workbench with the bank and clock of this run."""
     bank, memo = PredictionBank(task.profile.direction, store.load), Memo(threading.Semaphore(rules.jobs))
     return Workbench(
-        task, brain, library, executor, store, bank, RunClock(store), house, rules, store.run, Board(), memo
+        task, brain, library, executor, store, bank, RunClock(store), house, rules, store.run, Board(), memo, purse
     )  # fmt: skip
 
 
@@ -207,6 +218,7 @@ def _rules(settings: Settings) -> Rules:
                       threads=max(1, config.cores() // settings.jobs)),
         folds=settings.judging.folds or 0, accept=settings.judging.accept, race=settings.judging.race,
         most_members=settings.ensemble.most, bag=settings.bag,
+        ends=Ends(settings.init.until, settings.refine.until, settings.ensemble.until),
     )  # fmt: skip
 
 
@@ -231,12 +243,12 @@ def try_script(task: Path, script: Path, settings: Settings, watch: Watch, scrat
     if not script.is_file():
         raise SettingsError(f"{script}: there is no such script")
     with stoppable() as stopping, _made(scratch, {"task": str(task.resolve()), "state": "running"}) as store:
-        executor = LocalExecutor(settings.interpreter, settings.jobs, settings.wall)
+        executor = casting.executor(settings, store.run)
         _need_wall(executor.wall, settings, f"the script {script.name}")
         prepared = _task_of(store, settings)
         rules = replace(_rules(settings), folds=settings.judging.folds or 5)
-        house, brain = House(store, watch, stopping), make_brain("playbook", (), frozenset())
-        bench = _joined(store, prepared, executor, brain, Library(), rules, house)
+        house, brain = House(store, watch, stopping), Playbook((), frozenset())
+        bench = _joined(store, prepared, executor, brain, Library(), rules, house, Purse())
         stopping.executor = bench.executor
         solution = Solution(script.name, script.read_text(encoding="utf-8", errors="replace"), str(script))
         first = evaluating.run_fold(bench, solution, 0)

@@ -28,6 +28,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -240,14 +241,11 @@ def merge_setup(sources: Sequence[str]) -> str:
         rest = _without_imports(source)
         body += [block for block in rest if block not in body]
     lines = [*imports, *(f"from {module} import {', '.join(sorted(names))}" for module, names in members.items())]
-    lines.sort(key=lambda text: (text.split()[1].split(".")[0] not in _STDLIB, text.startswith("from"), text))
-    standard = [x for x in lines if x.split()[1].split(".")[0] in _STDLIB]
+    lines.sort(key=lambda text: (text.split()[1].split(".")[0] not in sys.stdlib_module_names, text.startswith("from"), text))
+    standard = [x for x in lines if x.split()[1].split(".")[0] in sys.stdlib_module_names]
     other = [x for x in lines if x not in standard]
     groups = ["\n".join(group) for group in (standard, other) if group]
     return "\n\n".join(groups) + ("\n\n" + "\n".join(body) if body else "")
-
-
-_STDLIB = {"json", "pathlib", "re", "math", "itertools", "collections", "functools", "os", "string", "zlib", "warnings"}
 
 
 def _without_imports(source: str) -> list[str]:

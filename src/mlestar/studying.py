@@ -15,11 +15,12 @@ import numpy as np
 
 from mlestar import roles, scripts
 from mlestar.evaluating import folds, run_fold
-from mlestar.records import Direction, Effect, FoldResult, Judged, Profile, Scored, Solution
+from mlestar.records import Attempt, Direction, Effect, FoldResult, Judged, Profile, Scored, Solution
 from mlestar.workbench import Workbench
 
 _FINDING = re.compile(r"^finding:\s*(.{1,300})$", re.MULTILINE)
 MOST_FINDINGS = 40
+MOST_SEEN = 8_000  # characters of what one look prints
 
 
 @dataclass(frozen=True)
@@ -98,19 +99,35 @@ def _interval(cell: str, variant: list[FoldResult], best: Scored, direction: Dir
     return Effect(cell, effect, float(low), float(high))
 
 
-def look(bench: Workbench, best: Scored | None) -> tuple[str, ...]:
-    """Let the brain look: its script reads the search rows and the incumbent's residuals, and prints findings."""
-    reply = bench.ask(roles.Look, roles.Analysis, script=best.solution.script if best else "")
-    if reply.script is None:
-        return ()
+def look(bench: Workbench, best: Scored | None, most: int, ledger: tuple[Attempt, ...]) -> tuple[str, ...]:
+    """Let the brain look at most `most` times: its scripts read the search rows and the incumbent's residuals.
+
+    What they print is what comes back: the lines that begin with `finding:` where there are any, else all of it.
+    """
+    findings: tuple[str, ...] = ()
+    for i in range(most):
+        here = bench.at(str(i)) if i else bench
+        script = best.solution.script if best else ""
+        reply = here.ask(roles.Look, roles.Analysis, script=script, findings=findings, ledger=ledger)
+        if reply.script is None:
+            break
+        seen = observe(here, reply.script, best)
+        lines = _FINDING.findall(seen)[:MOST_FINDINGS]
+        findings += tuple(lines) if lines else (f"{reply.question}\n{seen}".strip(),)
+    return findings
+
+
+def observe(bench: Workbench, script: str, best: Scored | None) -> str:
+    """Run an analysis script on the search rows and the predictions of `best`; what it prints, bounded."""
     predictions = {}
     if best is not None:
         predictions = {
             f"fold-{r.fold}": bench.array(r.judged.members[0].blob) for r in best.results if r.judged.members
         }
     about = best.address if best is not None else "search rows"
-    seen = bench.observe("look", reply.script, about, lambda: bench.task.look(bench.address, predictions))
-    return tuple(_FINDING.findall(seen.outcome.output)[:MOST_FINDINGS])
+    seen = bench.observe("look", script, about, lambda: bench.task.look(bench.address, predictions)).outcome
+    said = seen.output if seen.ok else f"{seen.output}\n{seen.state}: {seen.error[-2000:]}"
+    return said.strip() if len(said) <= MOST_SEEN else f"{said[:MOST_SEEN].strip()}\n[cut]"
 
 
 def given_files(profile: Profile) -> list[str]:

@@ -14,13 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Lock, Semaphore
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from mlestar import plain
+from mlestar.desk import Purse, Seat
 from mlestar.errors import Interrupted
-from mlestar.ports import Array, Bank, Brain, Clock, Executor, Journal, SearchProvider, Task
+from mlestar.ports import Array, Bank, Brain, Clock, Executor, House, Journal, Outside, SearchProvider, Task
 from mlestar.records import Breadths, Job, Judged, Limits, Outcome, Progress, Score, Scored
 from mlestar.roles import Request, sound
 from mlestar.scripts import parse
@@ -28,27 +29,15 @@ from mlestar.scripts import parse
 T = TypeVar("T")
 MOST_NOTE = 1_000_000  # bytes
 GRACE = 0.1  # of the budget: by how much the finish may be late; other phases a third of it
-PHASE_ENDS = {"init": 0.25, "refine": 0.75, "ensemble": 0.85}  # shares of the budget (DESIGN.md §5)
 
 
-class House(Protocol):
-    """What the composition root does for a run while it goes on: tell people, keep the best on disk."""
+@dataclass(frozen=True)
+class Ends:
+    """When phases end, as shares of the budget (DESIGN.md §5)."""
 
-    def tell(self, progress: Progress) -> None:
-        """Show a line of progress."""
-        ...
-
-    def milestone(self, name: str, score: Score | None) -> None:
-        """Remember where the score stood after a phase; people only."""
-        ...
-
-    def keep(self, name: str, script: str, submission: str, score: Score | None, final: bool = False) -> None:
-        """Write `best/` anew from a verified submission (a blob's digest), unless a better one is there."""
-        ...
-
-    def stopping(self) -> bool:
-        """Whether somebody asked the run to stop."""
-        ...
+    init: float = 0.25
+    refine: float = 0.75
+    ensemble: float = 0.85
 
 
 @dataclass(frozen=True)
@@ -65,6 +54,8 @@ class Rules:
     race: float
     most_members: int
     bag: int
+    ends: Ends = Ends()
+    closing: bool = False
 
 
 @dataclass
@@ -110,7 +101,10 @@ class Workbench:
     folder: Path
     board: Board
     memo: Memo
+    purse: Purse
+    pages: Outside | None = None
     address: str = ""
+    hints: tuple[str, ...] = ()
 
     def at(self, name: str) -> Workbench:
         """The same workbench at `<address>/<name>`."""
@@ -136,12 +130,15 @@ class Workbench:
     # --- the three kinds of step --------------------------------------------------------------
 
     def ask(self, request: Callable[..., Request[T]], reply: type[T], **about: Any) -> T:
-        """One brain call: build the request, let the brain play it."""
+        """One question to the brain: build the request, let the brain play it."""
         self.pause()
-        made = request(profile=self.task.profile, seed=self.seed, branch=self.branch, **about)
+        made = request(profile=self.task.profile, seed=self.seed, branch=self.branch, hints=self.hints, **about)
         address = f"{self.address}/{made.role.replace(' ', '-')}"
         self.tell(made.role)
-        return self.journal.step(address, "brain", made, reply, lambda: sound(self.brain.play(made)))
+        if self.rules.closing and not self.journal.knows(address):
+            return made.declined()
+        seat = Seat(address, made, self.journal, self.purse, self.times, self.pause, self.memo.failed)
+        return self.journal.step(address, "brain", made, reply, lambda: sound(self.brain.play(made, seat)))
 
     def decide(self, name: str, returns: type[T], play: Callable[[], T]) -> T:
         """A decision that looks at a clock, recorded so that a replay takes the same turn."""
@@ -231,10 +228,21 @@ class Workbench:
         """Seconds until the present phase must end; None without a budget."""
         if self.rules.budget is None:
             return None
-        return self.rules.budget * PHASE_ENDS.get(self.phase, 1.0) - self.clock.spent()
+        return self.rules.budget * getattr(self.rules.ends, self.phase, 1.0) - self.clock.spent()
+
+    def times(self) -> tuple[float | None, float | None]:
+        """Seconds left of this phase, and of the whole run; None without a budget."""
+        if self.rules.budget is None:
+            return None, None
+        return self.left(), self.rules.budget - self.clock.spent()
 
     def fits(self, name: str, seconds: float) -> bool:
-        """Does something that takes `seconds` fit into this phase? Always, without a time budget."""
+        """Does something that takes `seconds` fit into this phase? Always, without a time budget.
+
+        When the run is to be finished with what there is, only what was begun.
+        """
+        if self.rules.closing and not self.journal.knows(self.address):
+            return False
         if self.rules.budget is None:
             return True
         return self.decide(name, bool, lambda: seconds <= (self.left() or 0.0))
@@ -278,7 +286,8 @@ class Workbench:
         """Show what is going on; people only."""
         board, spent, doing = self.board, self.clock.spent(), f"{self.address or self.phase}: {doing}"
         left = None if self.rules.budget is None else max(self.rules.budget - spent, 0.0)
-        self.house.tell(Progress(self.phase, doing, board.best, board.best_name, board.jobs, spent, left))
+        at = Progress(self.phase, doing, board.best, board.best_name, board.jobs, spent, left)
+        self.house.tell(replace(at, calls=self.purse.calls, usd=self.purse.usd, rest=self.purse.left()))
 
 
 def ahead(a: Score, b: Score) -> bool:

@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any, TypeVar, cast
 
 from mlestar.errors import SettingsError
+from mlestar.ports import Desk
 from mlestar.roles import Request
 
 R = TypeVar("R")
@@ -24,7 +25,7 @@ class Scripted:
         self._replies = {role: list(listed) for role, listed in replies.items()}
         self._lock = Lock()
 
-    def play(self, request: Request[R]) -> R:
+    def play(self, request: Request[R], desk: Desk | None = None) -> R:
         """The next reply for the request's role."""
         with self._lock:
             left = self._replies.get(request.role, [])

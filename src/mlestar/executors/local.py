@@ -20,12 +20,14 @@ from mlestar.errors import RunError, SettingsError
 from mlestar.executors import cgroups, leavings, walls
 from mlestar.executors.ending import Ending
 from mlestar.executors.opened import fold
+from mlestar.executors.packages import Packages, Policy
 from mlestar.executors.running import STACK_SIGNAL, Running
 from mlestar.executors.walls import Launch, Place
-from mlestar.executors.walls.interpreter import SYSTEM, ask, covered
+from mlestar.executors.walls.interpreter import SYSTEM, Interpreter, ask, covered
 from mlestar.executors.walls.wall import devices, environment
 from mlestar.executors.watchdog import Watchdog, folder_bytes, free_bytes
 from mlestar.records import Job, Limits, Outcome
+from mlestar.scripts import dependencies
 
 PRELUDE = Path(__file__).with_name("prelude.py")
 SCRIPT = "solution.py"
@@ -49,12 +51,19 @@ class LocalExecutor:
     """Runs at most `slots` jobs side by side; further callers of `run` wait their turn.
 
     `stop` is final: the jobs that run end, and those that wait or come later are `stopped` at once.
-    `wall` names the wall that is wanted; `auto` is the strongest one that works.
+    `wall` names the wall that is wanted; `auto` is the strongest one that works. `assets` is a folder of asset
+    folders, which jobs read as `assets/`; where it holds none, they see no such thing. With `packages`, a script
+    that names packages which the interpreter lacks runs in an environment of its own, or fails with the reason.
     """
 
-    def __init__(self, interpreter: str, slots: int, wall: str = "auto") -> None:
+    def __init__(
+        self, interpreter: str, slots: int, wall: str = "auto", assets: Path | None = None,
+        packages: Policy | None = None,
+    ) -> None:  # fmt: skip
         found = ask(find_interpreter(interpreter))
         self.interpreter, self._shown = found.path, found.parts
+        self._assets = assets.resolve() if assets is not None and _holds_folders(assets) else None
+        self._packages = Packages(packages, found) if packages is not None else None
         self._wall = walls.choose(found, (PRELUDE,), wall)
         self.wall = self._wall.name
         self._groups = cgroups.find()
@@ -73,12 +82,15 @@ class LocalExecutor:
         Raises FileNotFoundError when its view does not exist, and OSError (ENOSPC) when the job failed while its
         disk had no room left: that is no fault of the script's, and must not be recorded as one.
         """
+        python = self._python(job.script)
         with self._slots:
             if self._stopping.is_set():
                 return Outcome("stopped", 0.0)
-            place = self._prepare(job)
+            if isinstance(python, str):
+                return Outcome("exception", 0.0, error=python)
+            place = self._prepare(job, python)
             with self._group(job.limits) as group:
-                return self._run(place, group)
+                return self._run(place, python.path, group)
 
     def stop(self) -> None:
         """End every job; safe from any thread, also twice."""
@@ -86,13 +98,20 @@ class LocalExecutor:
             self._stopping.set()
             os.write(self._stop_end, b".")  # never read: from now on the other end stays readable
 
-    def _run(self, place: Place, group: cgroups.Group | None) -> Outcome:
+    def _python(self, script: str) -> Interpreter | str:
+        """The interpreter that a script needs, or why it cannot be had."""
+        needs = dependencies(script) if self._packages is not None else ()
+        if self._packages is None or not needs:
+            return Interpreter(self.interpreter, ())
+        return self._packages.resolve(needs, self._stopping.is_set)
+
+    def _run(self, place: Place, python: str, group: cgroups.Group | None) -> Outcome:
         limits, (_, inside) = place.limits, self._wall.inside(place)
-        with Running(lambda *ends: self._launch(place, group, *ends), place.folder, group) as running:
+        with Running(lambda *ends: self._launch(place, python, group, *ends), place.folder, group) as running:
             watchdog = Watchdog(running.tree, place.folder, (str(place.view), inside), limits, group)
             broken = running.follow(watchdog, self._stop, limits.output_kb * 1024)
             if broken == "timeout":
-                running.ask_stack(self.interpreter, str(PRELUDE))
+                running.ask_stack(python, str(PRELUDE))
             running.end()
         if broken is None and watchdog.disk_full():
             broken = "disk"
@@ -111,10 +130,12 @@ class LocalExecutor:
             output=running.output.text(),
             error=error,
             opened=fold(leavings.present(running.report.opened | watchdog.opened, place.view)),
-            files=leavings.files(place.folder, besides=(SCRIPT, "input")),
+            files=leavings.files(place.folder, besides=(SCRIPT, "input", *(["assets"] if place.assets else []))),
         )
 
-    def _launch(self, place: Place, group: cgroups.Group | None, report: int, life: int, mark: str) -> Launch:
+    def _launch(
+        self, place: Place, python: str, group: cgroups.Group | None, report: int, life: int, mark: str
+    ) -> Launch:
         limits = place.limits
         home, view = self._wall.inside(place)
         graphics = bool(devices())  # their drivers reserve far more memory than they use
@@ -125,25 +146,25 @@ class LocalExecutor:
             0 if graphics else 2 * limits.memory_mb * _MIB,
             _most_processes(limits) if self._wall.processes_bound else 0,
         )
-        argv = (self.interpreter, PRELUDE, report, life, STACK_SIGNAL, *bounds, view, SCRIPT)
+        argv = (python, PRELUDE, report, life, STACK_SIGNAL, *bounds, view, SCRIPT)
         name, _, value = mark.partition("=")
-        settings = {**environment(self.interpreter, home, limits.threads), name: value}
+        settings = {**environment(python, home, limits.threads), name: value}
         launch = self._wall.launch([str(part) for part in argv], place, settings)
         argv_joined = group.joined(launch.argv) if group else launch.argv
         return Launch(argv_joined, launch.environment, launch.descriptors)
 
-    def _prepare(self, job: Job) -> Place:
+    def _prepare(self, job: Job, python: Interpreter) -> Place:
         """Make the job's folder afresh."""
         view = Path(job.view).resolve(strict=True)
         folder = Path(job.folder).absolute()
-        shown = [*SYSTEM, *map(str, self._shown)]
+        shown = [*SYSTEM, *map(str, self._shown), *([str(self._assets)] if self._assets else [])]
         if self.wall != "none" and (covered(folder.resolve(), shown) or covered(view, shown)):
             raise SettingsError(
-                f"{folder}: jobs can read the system and the interpreter; put the run elsewhere with --out"
+                f"{folder}: jobs can read the system, the interpreter and the assets; put the run elsewhere with --out"
             )
         plain.remove(folder)
         (folder / "tmp").mkdir(parents=True)
-        place = Place(folder.resolve(), view, job.limits)
+        place = Place(folder.resolve(), view, job.limits, self._assets, python.parts)
         self._wall.lay(place)
         (folder / SCRIPT).write_text(job.script, encoding="utf-8", errors="surrogateescape")
         return place
@@ -160,6 +181,11 @@ class LocalExecutor:
         finally:
             if group is not None:
                 group.remove()
+
+
+def _holds_folders(folder: Path) -> bool:
+    """Whether it is there and has a folder in it."""
+    return folder.is_dir() and any(entry.is_dir() for entry in folder.iterdir())
 
 
 def _most_processes(limits: Limits) -> int:

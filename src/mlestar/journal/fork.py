@@ -27,7 +27,18 @@ from mlestar.journal.migrations import migrate
 from mlestar.journal.reading import reading
 from mlestar.journal.rescue import Damaged
 
-_LEFT_BEHIND = {"lock", "best", "best.new", "best.old", "work", "jobs", "report.md", "report.html"}
+_LEFT_BEHIND = {
+    "lock",
+    "mail.db",
+    "mail.db-journal",
+    "best",
+    "best.new",
+    "best.old",
+    "work",
+    "jobs",
+    "report.md",
+    "report.html",
+}
 
 
 def fork(source: Path, target: Path, from_address: str, facts: Mapping[str, Any] | None = None) -> None:

@@ -16,7 +16,8 @@ from mlestar.journal.blobs import Blobs
 from mlestar.journal.database import find
 from mlestar.journal.lock import is_held
 from mlestar.journal.reading import reading
-from mlestar.records import Verb
+from mlestar.records import Exchange, Usage, Verb
+from mlestar.roles import ROLES
 
 T = TypeVar("T")
 
@@ -90,10 +91,50 @@ def counts(run: Path) -> dict[Verb, int]:
 
 
 def cost(run: Path) -> float | None:
-    """What the run has cost in US dollars; None when no step had a price."""
+    """What the run was charged in US dollars, also for calls whose answer was lost; None when no step had a price."""
     with reading(run) as db:
         total: float | None = db.execute("SELECT sum(cost_usd) FROM steps").fetchone()[0]
     return total
+
+
+def paid(run: Path) -> tuple[float, int]:
+    """What the recorded calls count for under a cap in US dollars, and how many there are."""
+    found = [exchange for _, exchange in _calls(run)]
+    return sum(x.most_usd if x.cost_usd is None else x.cost_usd for x in found), len(found)
+
+
+def usage(run: Path) -> list[Usage]:
+    """What the recorded calls took, by role and by who answered; roles in the order of their names."""
+    groups: dict[tuple[str, str], list[tuple[StepRow, Exchange]]] = {}
+    for row, exchange in _calls(run):
+        groups.setdefault((_role(row.address), exchange.by), []).append((row, exchange))
+    return [_used(role, by, found) for (role, by), found in sorted(groups.items())]
+
+
+def _calls(run: Path) -> list[tuple[StepRow, Exchange]]:
+    return [(row, row.read(Exchange)) for row in steps(run) if row.verb == "call" and row.state == "ok"]
+
+
+def _role(address: str) -> str:
+    """The role that a call was made for: the last word but one of its address."""
+    word = address.rpartition("/")[0].rpartition("/")[2]
+    return next((role for role in ROLES if role.replace(" ", "-") == word), word.replace("-", " "))
+
+
+def _used(role: str, by: str, found: list[tuple[StepRow, Exchange]]) -> Usage:
+    """The sums. A call that was paid for again after a crash has its whole price at its step."""
+    known = sum(max(exchange.cost_usd or 0.0, row.cost_usd or 0.0) for row, exchange in found)
+    exchanges = [exchange for _, exchange in found]
+    return Usage(
+        role, by, len(found),
+        requests=sum(x.requests for x in exchanges),
+        input_tokens=sum(x.input_tokens for x in exchanges),
+        cached_tokens=sum(x.cached_tokens for x in exchanges),
+        output_tokens=sum(x.output_tokens for x in exchanges),
+        cost_usd=None if any(x.cost_usd is None for x in exchanges) else known,
+        known_usd=known,
+        seconds=sum(row.seconds or 0.0 for row, _ in found),
+    )  # fmt: skip
 
 
 def spent(run: Path) -> float:

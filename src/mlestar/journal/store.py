@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from mlestar.errors import Interrupted, RunError, StaleStep, StepError, UsageError
+from mlestar.errors import Interrupted, RunError, Spent, StaleStep, StepError, UsageError
 from mlestar.journal import codec, database, queries
 from mlestar.journal.beginning import begin
 from mlestar.journal.blobs import Blobs
@@ -113,13 +113,20 @@ class Store:
             self._end(address, "ok", text, None, self._ticks() - started)
             return answer
 
-    def charge(self, address: str, cost_usd: float, tokens: int = 0) -> None:
-        """Add to what the step at `address` has cost; kept even if the step then fails."""
+    def knows(self, prefix: str) -> bool:
+        """Whether any step at `prefix` or beneath it has an answer."""
+        with self._writing, guard(self._path):
+            query = "SELECT 1 FROM steps WHERE state = 'ok' AND (address = ? OR substr(address, 1, ?) = ?) LIMIT 1"
+            values = (prefix, len(prefix) + 1, f"{prefix}/")
+            return self._db.execute(query, values).fetchone() is not None
+
+    def charge(self, address: str, cost_usd: float | None, tokens: int = 0) -> None:
+        """Add to what the step at `address` has cost (None: nobody knows); kept even if the step then fails."""
         with self._transaction():
             self._db.execute(
-                "UPDATE steps SET cost_usd = coalesce(cost_usd, 0) + ?, tokens = coalesce(tokens, 0) + ?"
-                " WHERE address = ?",
-                (cost_usd, tokens, address),
+                "UPDATE steps SET cost_usd = CASE WHEN ? IS NULL THEN cost_usd ELSE coalesce(cost_usd, 0) + ? END,"
+                " tokens = coalesce(tokens, 0) + ? WHERE address = ?",
+                (cost_usd, cost_usd, tokens, address),
             )
             seal(self._db, "steps", address)
 
@@ -158,7 +165,7 @@ class Store:
         if database.is_full(error):
             with guard(self.run):
                 raise error
-        if isinstance(error, UsageError | Interrupted) or not isinstance(error, Exception):
+        if isinstance(error, UsageError | Interrupted | Spent) or not isinstance(error, Exception):
             self._forget(address)
             return
         self._end(address, "error", None, f"{type(error).__name__}: {error}", seconds)

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from mlestar.plain import word
-from mlestar.records import Final, Summary
+from mlestar.records import Breadths, Final, Summary
+from mlestar.report import costs
 
 MOST = 1000  # characters of a note
 _MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
@@ -17,8 +18,8 @@ Line = tuple[str, str]  # an address, and what was noted there
 _CHAPTERS = (("start", "The first minute"), ("init", "Initial solution"), ("refine", "Refinement"))
 
 
-def markdown(found: Summary, final: Final | None, notes: Sequence[Line]) -> str:
-    """The report as Markdown. `notes` in the order in which they were made."""
+def markdown(found: Summary, final: Final | None, notes: Sequence[Line], size: Breadths | None = None) -> str:
+    """The report as Markdown. `notes` in the order in which they were made; `size` are the run's loop sizes."""
     blocks = [f"# {inert(found.task)}", _headline(found), _task(found)]
     for chapter, title in _CHAPTERS:
         lines = _once((address, text) for address, text in notes if chapter in address.split("/"))
@@ -26,7 +27,7 @@ def markdown(found: Summary, final: Final | None, notes: Sequence[Line]) -> str:
             blocks.append(f"## {title}\n\n" + _list(f"{code(address)} {inert(text)}" for address, text in lines))
     if final is not None:
         blocks.append(_final(final))
-    blocks.append(_trust(found))
+    blocks += [_cost(found, size), _trust(found)]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -59,9 +60,27 @@ def _final(final: Final) -> str:
     return f"## The final solution\n\n{inert(final.name)}{seeds}, {how}:\n\n{_list(parts)}{notes}"
 
 
+def _cost(found: Summary, size: Breadths | None) -> str:
+    """What the calls took, by role, and how many the paper's way would have needed."""
+    parts = ["## What it cost"]
+    if found.usage:
+        rows = [costs.cells(used) for used in (*found.usage, costs.total(found.usage))]
+        lines = [f"| {inert(role)} | {inert(by)} | {' | '.join(rest)} |" for role, by, *rest in rows]
+        parts.append("\n".join([f"| {' | '.join(costs.HEAD)} |", "| --- | --- |" + " ---: |" * 6, *lines]))
+    else:
+        parts.append("No call: nobody was asked in words, and nothing was paid.")
+    if size is not None:
+        loops = f"T={size.outer} K={size.inner} L={size.branches} M={size.candidates} R={size.rounds}"
+        made = f"{sum(used.calls for used in found.usage)}{'' if found.state == 'done' else ' so far'}"
+        parts.append(f"The paper needs about {costs.paper_calls(size)} calls for {loops}, before any repair; this run "
+                     f"made {made}, repairs included.")  # fmt: skip
+    return "\n\n".join(parts)
+
+
 def _trust(found: Summary) -> str:
+    asked = "calls to" if found.usage else "answers of"
     facts = [
-        f"{found.jobs} executions, {found.brain_calls} answers of the brain {code(found.brain)}, {found.seconds:.0f} s",
+        f"{found.jobs} executions, {found.brain_calls} {asked} the brain {code(found.brain)}, {found.seconds:.0f} s",
         f"generated scripts ran behind the wall: {found.sandbox} ({found.sandbox_about})",
         f"the sealed rows were looked at {found.sealed_seen} times in all",
         *(f"warning: {inert(warning)}" for warning in found.warnings),

@@ -161,8 +161,9 @@ class Prepared:
         return target
 
     def look(self, name: str, predictions: dict[str, Array]) -> Path:
-        """Build a view for analysis: rows.parquet, the search rows as text, with their targets.
+        """Build a view for analysis: rows.parquet, the search rows as text, with their targets, and their own files
 
+        below `files/` under the names of the task folder.
         `predictions[view]` fill the columns `oof:<column>` for that view's test rows; others are missing.
         """
         frame = self.source.train.frame
@@ -176,6 +177,7 @@ class Prepared:
             temporary = emptied(target)
             rows.iloc[self.cut.search].to_parquet(temporary / "rows.parquet", index=False)
             settle(temporary.rglob("*.*"))
+            self.views.lend(temporary / "files", self.cut.search)
             shutil.rmtree(target, ignore_errors=True)
             temporary.rename(target)
         return target

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mlestar.ports import Rows
-from mlestar.records import Column, Profile
+from mlestar.records import Asset, Column, Profile
 from mlestar.tasks.infer_columns import numbers
 from mlestar.tasks.infer_files import heads
 from mlestar.tasks.profile_kinds import MISSING, blank, kind_of
+from mlestar.tasks.rowfiles import paths
 from mlestar.tasks.source import Source
 from mlestar.tasks.tables import texts
 
 _EXAMPLES = 3
 _NATIVE = 1000  # native cells of each table that are looked at for being lists
 _EXAMPLE_LENGTH = 120
+_FILES, _BEGINNING = 20, 1200  # rows whose files are looked for, bytes of the one that is shown
+_BINARY = {chr(i) for i in range(32)} - set("\t\n\r\f")
 
 
 def profile(source: Source, rows: Rows) -> Profile:
@@ -47,7 +51,7 @@ def profile(source: Source, rows: Rows) -> Profile:
         rows=len(seen),
         test_rows=len(test),
         columns=_columns(source, seen),
-        assets=source.assets,
+        assets=tuple(replace(asset, example=_beginning(source, asset, seen)) for asset in source.assets),
         train_only=source.train_only,
         other_files=source.other_files,
         target_minimum=minimum,
@@ -57,6 +61,20 @@ def profile(source: Source, rows: Rows) -> Profile:
         integer_target=integer,
         warnings=source.warnings,
     )
+
+
+def _beginning(source: Source, asset: Asset, seen: pd.DataFrame) -> str:
+    """How the file of the first of these rows that has one begins, if it is text."""
+    for path in paths(asset.train, seen.head(_FILES)):
+        if (source.folder / path).is_file():
+            with (source.folder / path).open("rb") as file:
+                head = file.read(_BEGINNING)
+            try:
+                text = head.decode("utf-8", "strict" if len(head) < _BEGINNING else "ignore")
+            except UnicodeDecodeError:
+                return ""
+            return "" if set(text) & _BINARY else text
+    return ""
 
 
 def _columns(source: Source, seen: pd.DataFrame) -> tuple[Column, ...]:

@@ -54,6 +54,13 @@ class Views:
                 temporary.rename(target)
         return target
 
+    def lend(self, folder: Path, rows: Rows) -> None:
+        """Link the files of training rows into a folder under the names of the task folder."""
+        if self.source.assets:
+            self._store.build()
+            none, rng = np.array([], np.intp), np.random.default_rng([self.seed, 4])
+            self._store.link(folder, rows, none, self.source.train.frame.iloc[none], rng)
+
     def held(self, name: str) -> Rows:
         """Positions in the training table of a view's test rows, in the order of its test table."""
         rows = self.cut.sealed if name == "rehearsal" else self.cut.folds[_fold(name)]

@@ -7,6 +7,7 @@ nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mlestar import scripts
 from mlestar.brains.playbook import spots
@@ -20,23 +21,47 @@ from mlestar.scripts import Cell, Notebook
 RELATIVE = ("rmsle", "rmse_log", "log_rmse", "mape", "smape")  # metrics that measure ratios
 
 
-def assemble(shelf: Shelf, model: Recipe) -> str:
-    """The first script of a model: the skeleton, the plain features that the profile warrants, the model."""
+@dataclass(frozen=True)
+class Frame:
+    """What the library gives a script besides its model: cells in order (no `setup`), and the imports they need.
+
+    `ready` are the plain feature cells that the profile warrants; the cell `features` joins them.
+    """
+
+    cells: Mapping[str, str]
+    ready: tuple[str, ...]
+    setups: tuple[str, ...]
+
+
+def frame(shelf: Shelf) -> Frame:
+    """The frame for a profile; raises SettingsError where the library has no skeleton for it."""
     profile = shelf.profile
-    skeleton, load = shelf.skeleton(_skeleton(profile)), shelf.skeleton(_load(profile))
+    skeleton = shelf.skeleton(_skeleton(profile))
+    load = shelf.skeleton(load_recipe(profile, files=bool(row_files(profile))))
     plain = {name: shelf.plain(name) for name in shelf.feature_cells if name in BASIC}
     chosen = [recipe for recipe in (*plain.values(), _target(shelf), _post(shelf)) if recipe is not None]
     cells: dict[str, str] = brought(skeleton) | brought(load)
     for recipe in chosen:
         cells |= brought(recipe)
-    names = [name for name in plain if name in cells]
-    cells["features"] = spots.joining(cells["features"], names)
+    names = tuple(name for name in plain if name in cells)
+    cells["features"] = spots.joining(cells["features"], list(names))
+    return Frame(in_order(cells), names, tuple(setup_of(recipe) for recipe in (skeleton, load, *chosen)))
+
+
+def assemble(shelf: Shelf, model: Recipe) -> str:
+    """The first script of a model: the skeleton, the plain features that the profile warrants, the model."""
+    made = frame(shelf)
+    cells = dict(made.cells)
     companions = {k: v for k, v in brought(model).items() if k == "model" or k in cells or k == "predict"}
-    cells = _in_order(spots.without_clashes(_live(cells | _needed(model, companions))))
-    setups = [setup_of(recipe) for recipe in (skeleton, load, *chosen, model)]
-    return finished(
-        profile, Notebook("", tuple(Cell(n, s) for n, s in cells.items())), setups, _title(profile, model.name)
+    return put_together(
+        shelf.profile, cells | _needed(model, companions), [*made.setups, setup_of(model)], title(shelf, model.name)
     )
+
+
+def put_together(profile: Profile, cells: Mapping[str, str], setups: Sequence[str], head: str) -> str:
+    """A whole script of cells that may hold more than is read: in order, without clashes, with its setup."""
+    clear = in_order(spots.without_clashes(live(cells)))
+    return finished(profile, Notebook("", tuple(Cell(n, s) for n, s in clear.items())), setups, head)
 
 
 def changed(shelf: Shelf, script: str, cell: str, recipe: Recipe) -> str:
@@ -51,7 +76,7 @@ def changed(shelf: Shelf, script: str, cell: str, recipe: Recipe) -> str:
             setups.append(setup_of(fallback))
     elif recipe.cell not in here and recipe.cell not in FIXED:
         new["features"] = spots.joining(here["features"], [*spots.joined(here["features"]), recipe.cell])
-    whole = _live({**here, **new})
+    whole = live({**here, **new})
     clear = spots.without_clashes(
         {k: v for k, v in whole.items() if k not in new} | {k: whole[k] for k in new if k in whole}
     )
@@ -92,7 +117,7 @@ def _needed(model: Recipe, companions: dict[str, str]) -> dict[str, str]:
     return companions | {k: v for k, v in others.items() if scripts.defined(v) & reads}
 
 
-def _live(cells: dict[str, str]) -> dict[str, str]:
+def live(cells: Mapping[str, str]) -> dict[str, str]:
     """The cells without feature cells that nothing reads."""
 
     def read(name: str) -> bool:
@@ -115,7 +140,8 @@ def _lost_companions(shelf: Shelf, here: Mapping[str, str], model: Recipe) -> di
     return found
 
 
-def _in_order(cells: dict[str, str]) -> dict[str, str]:
+def in_order(cells: Mapping[str, str]) -> dict[str, str]:
+    """Cells in reading order: `setup` and `load`, the feature cells, the rest."""
     first, last = FIXED[:2], FIXED[2:]
     middle = [name for name in cells if name not in FIXED]
     return {name: cells[name] for name in (*first, *middle, *last) if name in cells}
@@ -131,10 +157,11 @@ def _skeleton(profile: Profile) -> str:
     return names[profile.predicts]
 
 
-def _load(profile: Profile) -> str:
+def load_recipe(profile: Profile, files: bool) -> str:
+    """The name of the `load` recipe for the task's tables, with the files of rows or without."""
     words = profile.train.lower().split(".")
     known = [word for word in words if word in ("csv", "tsv", "json", "jsonl", "parquet")]
-    return f"load-{known[-1] if known else 'csv'}{'-files' if row_files(profile) else ''}"
+    return f"load-{known[-1] if known else 'csv'}{'-files' if files else ''}"
 
 
 def _target(shelf: Shelf) -> Recipe | None:
@@ -157,7 +184,9 @@ def _post(shelf: Shelf) -> Recipe | None:
     return fitting[0] if fitting else None
 
 
-def _title(profile: Profile, model: str) -> str:
+def title(shelf: Shelf, model: str) -> str:
+    """What a script is, in one line."""
+    profile = shelf.profile
     goal = ", ".join(profile.target[:3]) + (", …" if len(profile.target) > 3 else "")
     text = f"Predict {goal} with {model}, judged by {profile.metric}."
     return text.replace("\\", "/").replace('"', "'")

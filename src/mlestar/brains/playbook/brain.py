@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 
 from mlestar import roles
-from mlestar.brains.playbook import joining, looking, neutral, refining, starting
+from mlestar.brains.playbook import adopting, joining, looking, neutral, refining, starting
 from mlestar.brains.playbook.shelf import Shelf
+from mlestar.ports import Desk
 from mlestar.records import Recipe
 from mlestar.roles import Request
 
@@ -34,6 +35,7 @@ PLAYS: Plays = {
     roles.PlanBlend: joining.plan_blend,
     roles.WriteBlend: joining.write_blend,
     roles.Finalise: finalise,
+    roles.Adopt: adopting.adopt,
 }
 
 
@@ -50,7 +52,7 @@ class Playbook:
         self._recipes = tuple(recipes)
         self._installed = frozenset(installed)
 
-    def play(self, request: Request[R]) -> R:
+    def play(self, request: Request[R], desk: Desk | None = None) -> R:
         """Answer a role's request; raises SettingsError where the library has nothing for such a task."""
         shelf = Shelf(self._recipes, self._installed, request.profile)
         return cast(R, self.plays[type(request)](shelf, request))

@@ -18,7 +18,7 @@ def look(shelf: Shelf, request: Look) -> Analysis:
     """Before there is an incumbent: which columns tell of the target; then: where it errs, column by column."""
     profile = shelf.profile
     kinds = {c.name: c.kind for c in profile.columns if c.kind != "constant"}
-    if not kinds or profile.predicts == "text":
+    if not kinds or profile.predicts == "text" or request.findings:
         return Analysis("", None)
     rows = [assignment("TARGET", list(profile.target)), assignment("CLASSES", list(profile.classes))]
     listed = ", ".join(f"{name!r}: {kind!r}" for name, kind in kinds.items())

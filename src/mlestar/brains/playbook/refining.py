@@ -54,8 +54,18 @@ def plan(shelf: Shelf, request: MakePlan) -> Plan:
     left = options(shelf, request.script, request.ledger, request.findings)
     noise = {o.key: float(n) for o, n in zip(left, rng.uniform(0, NOISE, len(left)), strict=True)}
     left.sort(key=lambda o: (o.cell != request.target.cell, -o.value - noise[o.key], o.cost))
+    said = [hint.partition(": ") for hint in request.hints]
+    never = [text.lower() for word, _, text in said if word == "never"]
+    pinned = [text.lower() for word, _, text in said if word == "try this"]
+    left = [o for o in left if not any(ban in _named(o) for ban in never)]
+    left.sort(key=lambda o: not any(pin in _named(o) for pin in pinned))
     chosen = next((o for o in left if works(shelf, request.script, o)), None)
     return chosen.plan() if chosen else Plan("", request.target.cell)
+
+
+def _named(option: Option) -> str:
+    made = option.plan()
+    return f"{made.recipe} {made.text}".lower()
 
 
 def code(shelf: Shelf, request: WriteCell) -> RewrittenCells:

@@ -47,10 +47,15 @@ def ask(name: str) -> Interpreter:
     path = os.path.abspath(path or name)
     found: list[Path] = []
     for prefix in map(Path, prefixes):
-        found += [prefix / part for part in _PARTS if (prefix / part).exists()]
+        found += parts_of(prefix)
     for file in (Path(path), Path(os.path.realpath(path))):
         found += [] if covered(file, map(str, found)) else [file]
     return Interpreter(path, tuple(part for part in dict.fromkeys(found) if not covered(part, SYSTEM)))
+
+
+def parts_of(prefix: Path) -> list[Path]:
+    """What of an interpreter's prefix, or of a virtual environment, is to be readable."""
+    return [prefix / part for part in _PARTS if (prefix / part).exists()]
 
 
 def covered(path: Path, folders: Iterable[str]) -> bool:

@@ -34,20 +34,21 @@ class Landlock(Wall):
 
     def launch(self, argv: Sequence[str], place: Place, environment: dict[str, str]) -> Launch:
         mapped = [] if os.geteuid() == 0 else ["--map-root-user"]
-        interpreter, *rest = argv
+        python, *rest = argv
         # A shell stays as process 1 and takes in orphans: process 1 itself would be deaf to most signals.
         kept = ["/bin/sh", "-c", '"$@"; exit $?', "sh"]
-        staged = [interpreter, str(STAGE), self._told(place), *rest]
+        # Not with the job's own interpreter, if it has one: starting it may run code that a package brought along.
+        told = json.dumps(self._told(place) | {"python": python if python != self.interpreter.path else ""})
+        staged = [self.interpreter.path, str(STAGE), told, *rest]
         return Launch(["unshare", *_APART.split(), *mapped, "--", *kept, *staged], environment)
 
-    def _told(self, place: Place) -> str:
+    def _told(self, place: Place) -> dict[str, object]:
         system = [*SYSTEM, *(f"/etc/{name}" for name in ETC), "/proc", "/sys"]
-        told = {
-            "read": [*system, *map(str, [*self.interpreter.parts, *self.reads, STAGE])],
-            "view": str(place.view),
+        return {
+            "read": [*system, *map(str, [*self.interpreter.parts, *self.reads, *place.reads, STAGE])],
+            "views": [str(path) for path in (place.view, place.assets) if path is not None],
             "folder": str(place.folder),
             "devices": [*(f"/dev/{name}" for name in _DEVICES), *map(str, devices())],
             "shm": max(_SHM_MB, place.limits.memory_mb // 4) * 1024 * 1024,
             "filter": filters.program(unix=False).hex(),
         }
-        return json.dumps(told)

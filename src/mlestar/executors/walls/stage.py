@@ -2,8 +2,9 @@
 
     python stage.py TOLD PRELUDE ARGUMENTS...
 
-`TOLD` is JSON: what may be read, the folder, devices, the size of /dev/shm, the seccomp program. Like the
-prelude this file stands alone. A step that fails ends the job: a wall with a hole is none.
+`TOLD` is JSON: what may be read, the folder, devices, the size of /dev/shm, the seccomp program, and the job's
+interpreter if that is another one. Like the prelude this file stands alone. A step that fails ends the job: a
+wall with a hole is none.
 Sources: landlock(7), mount_setattr(2), capabilities(7), seccomp(2).
 """
 
@@ -68,7 +69,8 @@ def restrict(told: dict[str, list[str] | str]) -> None:
     reading = _EXECUTE | _READ | _READ_DIR
     for path in told["read"]:
         allow(rules, path, reading & handled)
-    allow(rules, str(told["view"]), (_READ | _READ_DIR) & handled)
+    for path in told["views"]:
+        allow(rules, path, (_READ | _READ_DIR) & handled)
     for path in (str(told["folder"]), "/dev/shm"):
         allow(rules, path, handled)
     for path in told["devices"]:
@@ -102,6 +104,8 @@ def main() -> None:
     restrict(told)
     forbid(bytes.fromhex(told["filter"]))
     del sys.argv[:2]
+    if told["python"]:
+        os.execv(told["python"], [told["python"], *sys.argv])
     with open(sys.argv[0], "rb") as file:
         code = compile(file.read(), sys.argv[0], "exec")
     exec(code, {"__name__": "__main__", "__file__": sys.argv[0]})

@@ -28,11 +28,16 @@ _NAMESPACED_COUNT = (5, 14)  # since this Linux a user namespace counts its own 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a job lives on our side: its writable folder, its view, and what else it may read."""
+    """Where a job lives on our side: its writable folder, its view, and what else it may read.
+
+    `assets` is what it sees as `assets/`; without, it sees none. `reads` are parts of an interpreter of its own.
+    """
 
     folder: Path
     view: Path
     limits: Limits
+    assets: Path | None = None
+    reads: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,10 @@ class Wall:
         return str(place.folder), str(place.view)
 
     def lay(self, place: Place) -> None:
-        """Make ready what the folder needs for this wall; `input` is how the script finds its view."""
+        """Make ready what the folder needs for this wall: `input` and `assets` are how the script finds them."""
         (place.folder / "input").symlink_to(place.view, target_is_directory=True)
+        if place.assets is not None:
+            (place.folder / "assets").symlink_to(place.assets, target_is_directory=True)
 
     def launch(self, argv: Sequence[str], place: Place, environment: dict[str, str]) -> Launch:
         """Wrap `argv`, which is to run in the job's folder with `environment`."""

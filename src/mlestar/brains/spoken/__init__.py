@@ -1,0 +1,1 @@
+"""Brains that are asked in words: language models, commands, people."""

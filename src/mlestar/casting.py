@@ -1,0 +1,135 @@
+"""Who plays which role: from settings to a brain, with the voices, searches and facts that it works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+from mlestar import config
+from mlestar.assets import entries, shelf
+from mlestar.brains.playbook import Playbook
+from mlestar.brains.random import Random
+from mlestar.brains.recorded import Recorded, answers
+from mlestar.brains.spoken.brain import Spoken
+from mlestar.brains.spoken.llm import LanguageModel
+from mlestar.brains.spoken.relay import Command, Relay
+from mlestar.brains.spoken.voice import Voice
+from mlestar.config import Settings
+from mlestar.errors import SettingsError
+from mlestar.executors.command import converse
+from mlestar.executors.local import LocalExecutor
+from mlestar.executors.packages import Policy
+from mlestar.executors.probe import probe
+from mlestar.executors.walls.wall import devices
+from mlestar.journal import queries
+from mlestar.journal.mail import Mail
+from mlestar.journal.store import Store
+from mlestar.ports import Brain, Outside, PageSearch
+from mlestar.records import Recipe, Surroundings
+from mlestar.roles import ROLES
+from mlestar.search.barring import bars
+from mlestar.search.gather import Pages
+from mlestar.search.pages import Arxiv, Duck, Hub, Tavily
+
+ALONE = ("playbook", "random", "none")
+EXTRA = ("scipy", "torch", "transformers", "statsmodels", "umap")  # modules that brains like to know of
+
+
+def executor(settings: Settings, run: Path) -> LocalExecutor:
+    """What runs the scripts of a run: behind a wall, with the user's assets and, where allowed, packages by uv."""
+    own = settings.packages
+    policy = Policy(own.allow, run / "env", own.uv, own.exclude_newer, config.installing()) if own.resolve else None
+    shown = shelf(config.shelves(settings))
+    return LocalExecutor(settings.interpreter, settings.jobs, settings.wall, shown, policy)
+
+
+def surroundings(
+    store: Store, settings: Settings, executor: LocalExecutor, recipes: Sequence[Recipe]
+) -> tuple[frozenset[str], Surroundings]:
+    """What scripts can use here; probed once a run, by real imports."""
+    if "installed" not in store.facts:
+        modules = sorted({module for recipe in recipes for module in recipe.needs} | set(EXTRA))
+        found = probe(executor, modules)
+        store.set_fact("packages", {m: found[m].version for m in modules if found[m].ok})
+        store.set_fact("installed", [m for m in modules if found[m].ok])
+    kept = entries(config.shelves(settings))
+    packages: dict[str, str] = store.facts.get("packages", {})
+    here = Surroundings(
+        packages=tuple(f"{name} {number}" for name, number in packages.items()), cores=config.cores(),
+        weights=tuple(f"{e.name} ({e.source}, licence {e.licence}, {e.bytes / 1e6:.0f} MB)" for e in kept),
+        memory_mb=settings.limits.memory_mb, devices=tuple(path.name for path in devices()),
+        job_seconds=settings.limits.seconds, jobs=settings.jobs,
+    )  # fmt: skip
+    return frozenset(store.facts["installed"]), here
+
+
+def cast(
+    store: Store, settings: Settings, recipes: Sequence[Recipe], installed: frozenset[str], here: Surroundings
+) -> Brain:
+    """The brain of a run. Raises SettingsError where a name, a key or a role is wrong."""
+    base: Brain = Random(recipes, installed) if settings.brain == "random" else Playbook(recipes, installed)
+    routed = {_role(name): role for name, role in settings.roles.items()}
+    if settings.brain in ALONE and not routed:
+        return base
+    if settings.brain.startswith("recorded:"):
+        place = Path(settings.brain.removeprefix("recorded:"))
+        return Recorded(settings.brain, answers(place, _recorded), base)
+    voices: dict[str, list[Voice]] = {}
+    for role in ROLES:
+        own = routed.get(role, config.Role())
+        chain = [own.model or settings.brain, *settings.fallback]
+        names = chain[: chain.index("playbook")] if "playbook" in chain else chain
+        voices[role] = [_voice(store, settings, name, own, role) for name in names if name not in ALONE]
+    stand_in = "playbook" in settings.fallback
+    return Spoken(settings.brain, voices, here, base, recipes, installed, settings.llm.attempts, stand_in)
+
+
+def _voice(store: Store, settings: Settings, name: str, own: config.Role, role: str) -> Voice:
+    llm = settings.llm
+    if name == "relay":
+        return Relay(Mail(store.run))
+    if name.startswith("cli:"):
+        return Command(name.removeprefix("cli:"), converse, llm.timeout)
+    if ":" not in name:
+        raise SettingsError(
+            f"setting 'brain': there is no brain {name!r}; there are {', '.join(ALONE)}, relay, recorded:RUN, "
+            "cli:COMMAND, and any language model as provider:model, for example openai:NAME or ollama:NAME"
+        )
+    return LanguageModel(
+        name, keys=config.keys(settings), base_url=llm.base_url,
+        temperature=llm.temperature if own.temperature is None else own.temperature,
+        max_tokens=own.max_tokens or llm.max_tokens, timeout=llm.timeout, attempts=llm.retries, parallel=llm.parallel,
+        web_search=llm.web_search and role == "retriever", price=llm.price, ceiling=llm.ceiling,
+    )  # fmt: skip
+
+
+def _role(name: str) -> str:
+    """`target_chooser` and `target-chooser` are the role `target chooser`."""
+    said = name.replace("_", " ").replace("-", " ").strip()
+    known = {role.replace("-", " "): role for role in ROLES}
+    if said not in known:
+        raise SettingsError(f"setting 'roles.{name}': there is no such role; there are {', '.join(ROLES)}")
+    return known[said]
+
+
+def _recorded(run: Path) -> dict[str, str]:
+    rows = [row for row in queries.steps(run) if row.verb == "brain" and row.state == "ok"]
+    return {row.address: row.result or "" for row in rows}
+
+
+def outside(settings: Settings) -> Outside | None:
+    """The searches outside that the user allowed; None where there are none."""
+    keys = config.keys(settings)
+    make: dict[str, Callable[[], PageSearch]] = {
+        "arxiv": lambda: Arxiv(_today), "hub": lambda: Hub(_today), "ddgs": lambda: Duck(_today),
+        "tavily": lambda: Tavily(_today, keys.get("TAVILY_API_KEY", "")),
+    }  # fmt: skip
+    providers = [make[name]() for name in settings.search.providers]
+    if not providers:
+        return None
+    return Pages(providers, bars if settings.search.bar_same_task else None, settings.search.pages)
+
+
+def _today() -> str:
+    return date.today().isoformat()

@@ -1,0 +1,47 @@
+"""What the commands share: their options, and the one way to print."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+
+from mlestar.plain import clean
+
+app = typer.Typer(
+    name="mle-star",
+    help="A machine-learning engineering agent: it searches, ablates, refines and ensembles, with an honest score.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Task = Annotated[Path, typer.Argument(help="the task folder: description, train, test, sample submission")]
+Run = Annotated[Path, typer.Argument(help="the run folder")]
+Out = Annotated[Path | None, typer.Option("--out", help="the run folder to make; default runs/<task>-<time>")]
+Brain = Annotated[
+    str | None,
+    typer.Option(
+        "--brain", help="who plays the roles: playbook, relay, none, provider:model, cli:COMMAND, recorded:RUN"
+    ),
+]
+Budget = Annotated[str | None, typer.Option("--budget", help="wall time of the run: 90s, 15m, 1h30m; none without")]
+Jobs = Annotated[int | None, typer.Option("--jobs", help="jobs side by side; default the number of cores")]
+Seed = Annotated[int | None, typer.Option("--seed", help="all randomness follows from it")]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="any setting, for example refine.outer=4")]
+Unsafe = Annotated[
+    bool | None, typer.Option("--unsafe", help="run code that is not mle-star's own even where there is no wall")
+]
+MaxCost = Annotated[float | None, typer.Option("--max-cost", help="most US dollars that calls may cost")]
+MaxCalls = Annotated[int | None, typer.Option("--max-calls", help="most calls to the brain")]
+Who = Annotated[str, typer.Option("--as", help="who says so; kept with it")]
+Json = Annotated[bool, typer.Option("--json", help="machine-readable")]
+
+
+def say(text: str, where: TextIO | None = None) -> None:
+    """All that is printed: texts of scripts, brains and data files are in it, and none may steer the terminal."""
+    where = where or sys.stdout
+    encoding = where.encoding or "utf-8"
+    print(clean(text).encode(encoding, "replace").decode(encoding), file=where)
