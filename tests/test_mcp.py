@@ -74,54 +74,66 @@ def test_an_assistant_reads_how_to_work():
     assert all(word in contract for word in ("input/", "submission.csv", "members.parquet"))
 
 
-def test_free_drive_from_start_to_finish_over_standard_streams(task, tool, tmp_path):
-    """The server itself drives the run while it takes scripts in; one stray line on its output would break this."""
+def over_streams(tool: Path, folder: Path) -> Client:
+    """A client of a server process of its own, which ends with it; one stray line on its output would break this."""
+    transport = stdio_client(StdioServerParameters(command=str(tool), args=["mcp"], cwd=folder))
+    return Client(transport, read_timeout_seconds=120)
+
+
+@pytest.fixture(scope="module")
+def driven(task, tool, tmp_path_factory):
+    """A free drive from start to finish; the server itself drives the run while it takes in scripts."""
+    home = tmp_path_factory.mktemp("free")
 
     async def play():
-        transport = stdio_client(StdioServerParameters(command=str(tool), args=["mcp"], cwd=tmp_path))
-        async with Client(transport, read_timeout_seconds=120) as client:
+        async with over_streams(tool, home) as client:
             begun = await ask(client, "run", task=str(task), brain="none", settings=QUICK)
             run = begun["run"]
-            assert Path(run).parent == tmp_path / "runs"
             good = await ask(client, "add_script", run=run, text=SCRIPT, name="linear", wait=100)
-            assert (good["state"], good["name"], len(good["folds"])) == ("scored", "linear", 2)
-            assert 0.6 < good["score"] < 0.9999  # the judge's, not what the script says about itself
-            assert good["stderr"] > 0
             bad = await ask(client, "add_script", run=run, text='raise ValueError("no such luck")', wait=100)
-            assert bad["state"] == "failed"
-            assert "no such luck" in bad["error"]
             text = 'import pandas as pd\nprint("rows", pd.read_parquet("input/rows.parquet").shape[0])'
-            seen = await ask(client, "look", run=run, text=text, wait=0)
-            assert seen["state"] == "pending"
-            seen = await ask(client, "result", ticket=seen["ticket"], wait=100)
-            assert (seen["state"], seen["printed"]) == ("looked", "rows 240")
-            assert (await ask(client, "show", run=run))["state"] == "open"
+            pending = await ask(client, "look", run=run, text=text, wait=0)
+            seen = await ask(client, "result", ticket=pending["ticket"], wait=100)
+            between = await ask(client, "show", run=run)
             ended = await ask(client, "finish", run=run, wait=100)
-            return Path(run), ended, await ask(client, "report", run=run)
+            report = await ask(client, "report", run=run)
+            return home, begun, good, bad, pending, seen, between, ended, report["text"]
 
-    run, ended, report = asyncio.run(play())
+    return asyncio.run(play())
+
+
+def test_free_drive_from_start_to_finish(driven):
+    home, begun, good, bad, pending, seen, between, ended, report = driven
+    assert Path(begun["run"]).parent == home / "runs"
+    assert (good["state"], good["name"], len(good["folds"])) == ("scored", "linear", 2)
+    assert 0.6 < good["score"] < 0.9999  # the judge's, not what the script says about itself
+    assert good["stderr"] > 0
+    assert bad["state"] == "failed"
+    assert "no such luck" in bad["error"]
+    assert pending["state"] == "pending"
+    assert (seen["state"], seen["printed"]) == ("looked", "rows 240")
+    assert between["state"] == "open"
+    assert "add_script" in between["next"]
     assert ended["state"] == "done"
     assert 0.6 < ended["estimate"] < 1
-    assert len((run / "best" / "submission.csv").read_text().splitlines()) == 61
-    assert "linear" in report["text"]
-    assert Path(ended["log"]).is_file()
+    assert len((Path(ended["best"]) / "submission.csv").read_text().splitlines()) == 61
+    assert "done" in Path(ended["log"]).read_text()
+    assert report.startswith("# shop")
 
 
-def test_a_run_outlives_the_server_and_its_questions_are_answered(task, tool, tmp_path):
+def test_a_run_outlives_its_server_and_another_answers_its_questions(driven, tool):
+    run = driven[1]["run"]
+
     async def begin():
-        transport = stdio_client(StdioServerParameters(command=str(tool), args=["mcp"], cwd=tmp_path))
-        async with Client(transport, read_timeout_seconds=120) as client:
-            return await ask(client, "run", task=str(task), settings=QUICK, out="mine")
+        async with over_streams(tool, driven[0]) as client:
+            return await ask(client, "resume", run=run, brain="relay")
 
-    async def answer(run):
+    async def answer():
         async with Client(server()) as client:
             try:
                 asked = await ask(client, "next_question", run=run, wait=60)
-                assert asked["name"]
-                assert "Classification accuracy" in asked["body"]
                 wrong = await ask(client, "answer_question", run=run, name=asked["name"], text="Well.")
-                again = await ask(client, "next_question", run=run, wait=20)
-                steered = await ask(client, "steer", run=run, about="hint", text="red sells")
+                again = await ask(client, "next_question", run=run, wait=20, name=f"{asked['name'][:-1]}1")
             finally:
                 await ask(client, "stop", run=run)
             for _ in range(300):
@@ -129,16 +141,16 @@ def test_a_run_outlives_the_server_and_its_questions_are_answered(task, tool, tm
                 if found["state"] != "running":
                     break
                 await asyncio.sleep(0.1)
-            return wrong, again, steered, found
+            return asked, wrong, again, found
 
     begun = asyncio.run(begin())
-    assert (begun["run"], begun["state"], begun["brain"]) == (str(tmp_path / "mine"), "running", "relay")
-    assert queries.is_running(tmp_path / "mine")
-    wrong, again, steered, found = asyncio.run(answer(begun["run"]))
+    assert (begun["state"], begun["brain"]) == ("running", "relay")
+    assert queries.is_running(Path(run))
+    asked, wrong, again, found = asyncio.run(answer())
+    assert "Classification accuracy" in asked["body"]
     assert wrong["verdict"] == "refused"
     assert again["name"] in wrong["reason"]
     assert "Well." in again["body"]
-    assert "next step" in steered["text"]
     assert found["state"] == "interrupted"
     assert "resume" in found["next"]
 
@@ -212,7 +224,7 @@ def test_mistakes_come_back_as_one_text(made, tmp_path):
         ("there is no such task folder", "run", {"task": str(tmp_path / "none")}),
         ("refine.outr", "run", {"task": str(broken), "settings": {"refine.outr": 2}}),
         ("not a time span", "run", {"task": str(broken), "budget": "soon"}),
-        ("train", "run", {"task": str(broken), "brain": "none", "out": str(tmp_path / "new")}),
+        ("has no sample submission", "run", {"task": str(broken), "brain": "none", "out": str(tmp_path / "new")}),
         ("none", "show", {"run": str(tmp_path / "none")}),
         ("and not both", "add_script", {"run": run}),
         ("and not both", "look", {"run": run, "text": "print(1)", "path": "x.py"}),

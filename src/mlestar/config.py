@@ -7,7 +7,6 @@ working directory. Unknown names are refused.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,23 +25,7 @@ from pydantic_settings import (
 from mlestar.errors import SettingsError
 from mlestar.plain import word
 from mlestar.records import Breadths
-
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def seconds(value: Any) -> Any:
-    """`90`, `90s`, `15m`, `1h30m` -> seconds."""
-    if not isinstance(value, str):
-        return value
-    if re.fullmatch(r"\d+(\.\d+)?", value.strip()):
-        return float(value)
-    found = re.findall(r"(\d+(?:\.\d+)?)\s*([smhd])", value.strip().lower())
-    if not found or re.sub(r"(\d+(?:\.\d+)?)\s*([smhd])|\s", "", value.strip().lower()):
-        raise ValueError(f"{value!r} is not a time span; write for example 90s, 15m or 1h30m")
-    return sum(float(number) * _UNITS[unit] for number, unit in found)
-
-
-Span = Annotated[float, BeforeValidator(seconds), Field(gt=0, le=10 * 365 * 86400.0, allow_inf_nan=False)]
+from mlestar.writing import Span, Words, listed
 
 
 def cores() -> int:
@@ -93,14 +76,6 @@ class Language(_Section):
     )
 
 
-def _words(value: Any) -> Any:
-    """`a, b` -> [a, b], as `--set` and the environment write a list."""
-    return [x.strip() for x in value.split(",") if x.strip()] if isinstance(value, str) and "[" not in value else value
-
-
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-
-
 class Role(_Section):
     model: str | None = Field(None, description="who plays this role; absent: the brain")
     temperature: float | None = Field(None, ge=0, le=2)
@@ -113,7 +88,7 @@ def _named(value: Any) -> Any:
 
 
 class Search(_Section):
-    providers: Annotated[tuple[Literal["arxiv", "hub", "ddgs", "tavily"], ...], BeforeValidator(_words)] = Field(
+    providers: Annotated[tuple[Literal["arxiv", "hub", "ddgs", "tavily"], ...], BeforeValidator(listed)] = Field(
         (), description="searches outside besides the library; none unless named"
     )
     pages: int = Field(8, ge=1, le=50, description="most pages of one search")

@@ -15,8 +15,8 @@ import numpy as np
 from mlestar import casting, prompting
 from mlestar.brains.spoken.llm import known_price
 from mlestar.config import Settings
+from mlestar.counting import Range, Stage, calls, jobs
 from mlestar.errors import SettingsError, TaskError
-from mlestar.lab import MOST_VARIANTS
 from mlestar.plain import word
 from mlestar.records import Breadths
 from mlestar.report import costs
@@ -24,7 +24,6 @@ from mlestar.roles import ROLES
 from mlestar.search.library import Library
 from mlestar.tasks.infer import understand
 from mlestar.tasks.profile import profile
-from mlestar.tasks.splits import FOLDS
 
 SAID = {  # tokens of an answer, assumed: a script about 1,500, a few cells about 1,000, a choice with its reason 200
     "retriever": 1200, "candidate writer": 1800, "data-usage checker": 600, "leakage checker": 400, "ablation": 1000,
@@ -32,7 +31,7 @@ SAID = {  # tokens of an answer, assumed: a script about 1,500, a few cells abou
     "ensembler": 900, "finaliser": 400,
 }  # fmt: skip
 UNPRICED = ("relay", "cli:")
-Range = tuple[int, int]  # least and most
+NEVER = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,6 @@ class Part:
     tokens_out: int = 0
     usd: tuple[float, float] | None = (0.0, 0.0)
     counted: float = 0.0  # US dollars of one call as a cap on money counts it
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The jobs of one part of the method."""
-
-    name: str
-    jobs: Range
 
 
 @dataclass(frozen=True)
@@ -89,15 +80,15 @@ def forecast(task: Path, settings: Settings) -> Forecast:
     library = Library([Path(settings.library)] if settings.library else [])
     voices = answerers(settings)
     lengths = prompting.sizes(settings, seen, library.recipes()) if any(voices.values()) else {}
-    counts = calls(settings.breadths)
-    parts = tuple(_part(role, voices[role], counts[role], lengths, settings) for role in ROLES)
+    counts = calls(settings.breadths, settings.brain == "none")
+    parts = tuple(_part(role, voices[role], counts.get(role, NEVER), lengths, settings) for role in ROLES)
     stages = jobs(settings)
     priced = [part for part in parts if part.usd is not None]
     known = _pair(part.usd or (0.0, 0.0) for part in priced)
     total = _sum(part.calls for part in parts)
     usd = known if len(priced) == len(parts) else None
     return Forecast(
-        seen.name, settings.brain, settings.breadths, parts, stages, total,
+        str(task), settings.brain, settings.breadths, parts, stages, total,
         _sum((part.calls[0] * part.tokens_in, part.calls[1] * part.tokens_in) for part in parts),
         _sum((part.calls[0] * part.tokens_out, part.calls[1] * part.tokens_out) for part in parts),
         usd, known, _sum(stage.jobs for stage in stages), costs.paper_calls(settings.breadths),
@@ -116,62 +107,12 @@ def answerers(settings: Settings) -> dict[str, str]:
         own = routed.get(role.replace("-", " "))
         chain = [own.model if own and own.model else settings.brain, *settings.fallback]
         heard = chain[: chain.index("playbook")] if "playbook" in chain else chain
-        voices = [name for name in heard if name not in casting.ALONE and not name.startswith("recorded:")]
+        voices = [name for name in heard if name not in casting.ALONE]
+        wrong = next((name for name in voices if name != "relay" and ":" not in name), None)
+        if wrong is not None:
+            raise SettingsError(f"setting 'brain': there is no brain {wrong!r}; `mle-star run --help` names them")
         found[role] = voices[0] if voices and not settings.brain.startswith("recorded:") else ""
-    wrong = next((name for name in found.values() if name and name != "relay" and ":" not in name), None)
-    if wrong is not None:
-        raise SettingsError(f"setting 'brain': there is no brain {wrong!r}; `mle-star run --help` says what there is")
     return found
-
-
-def calls(size: Breadths) -> dict[str, Range]:
-    """Calls by role, one answer each. What the playbook or the library can settle without a call is 0 at least.
-
-    M, L, T, K, R, D are the paper's symbols (`records.Breadths`).
-    """
-    M, L, T, K, R, D = size.candidates, size.branches, size.outer, size.inner, size.rounds, size.debug
-    looks = L * (1 + T)  # before the candidates, and before each target's plans
-    scripts = 1 + L * (M + (M - 1) + 2 + T * (MOST_VARIANTS + K))  # all that may fail
-    return {
-        "retriever": (L, L + 1),  # the run's first model is the library's, where it has one
-        "candidate writer": (0, L * M + 1),  # a recipe of the library needs no writer
-        "data-usage checker": (0, L),  # asked where files stay unread
-        "leakage checker": (0, L),  # asked where the harness has a suspicion
-        "ablation": (0, L * T),  # recipes bring their neutral forms
-        "target chooser": (L * T, L * T),
-        "analyst": (looks * min(size.looks, 1), looks * size.looks),
-        "planner": (L * T, L * T * K),
-        "coder": (0, L * T * K),  # most plans bring their cells
-        "debugger": (0, D * scripts),
-        "ensemble planner": (min(R - 1, 1), R - 1),
-        "ensembler": (0, R - 1),
-        "finaliser": (0, 0),  # the harness verifies by running; nobody is asked
-    }  # fmt: skip
-
-
-def jobs(settings: Settings) -> tuple[Stage, ...]:
-    """Jobs by part of the method. With a time budget the first job's seconds decide how many folds there are."""
-    size, folds = settings.breadths, settings.judging.folds
-    M, L, T, K, R, D = size.candidates, size.branches, size.outer, size.inner, size.rounds, size.debug
-    few, many = (folds, folds) if folds else (1 if settings.budget else FOLDS, FOLDS)
-    script = many + D  # folds and repairs of one script
-    start = Stage("start", (few + 1, many + D + 1))
-    if settings.brain == "none":
-        return (start,)
-    pieces = FOLDS if few == 1 else many  # a single hold-out is cut into blocks
-    views = 2 if settings.judging.seal else 1
-    return (
-        start,
-        Stage("looks at the data", (0, L * (1 + T) * size.looks)),
-        Stage("candidates", (M * few, L * M * script)),
-        Stage("mergers", (0, L * (M - 1) * script)),
-        Stage("checks, and the initial solution on the real files", (0, L * (2 * script + 1))),
-        Stage("ablations", (0, L * T * MOST_VARIANTS * 2)),  # a second fold where the first does not settle it
-        Stage("variants without a cell that are better", (0, L * T * MOST_VARIANTS * script)),
-        Stage("plans", (0, L * T * K * script)),
-        Stage("ensemble", (0, (R - 1) * (pieces + 1))),
-        Stage("finish", (1, views * (1 + L + 1))),  # others are finished only where the best fails
-    )
 
 
 def _part(role: str, by: str, count: Range, lengths: dict[str, tuple[int, int]], settings: Settings) -> Part:
@@ -197,12 +138,7 @@ def _caps(settings: Settings, total: Range, parts: Sequence[Part]) -> tuple[str,
     if settings.max_calls is not None and total[1] > 0:
         told.append(f"max_calls {settings.max_calls}: {_enough(settings.max_calls, total)}")
     if settings.max_cost is not None and total[1] > 0:
-        money = _pair((part.calls[0] * part.counted, part.calls[1] * part.counted) for part in parts)
-        each = (money[1] / total[1]) if total[1] else 0.0
-        about = f", about {settings.max_cost / each:,.0f} calls" if each else ""
-        unknown = any(part.usd is None and part.counted for part in parts)
-        rate = f" (an unknown price counts as {_rate(settings.llm.ceiling)})" if unknown else ""
-        told.append(f"max_cost {costs.dollars(settings.max_cost)}: {_enough(settings.max_cost, money)}{about}{rate}")
+        told.append(f"max_cost {costs.dollars(settings.max_cost)}{_money_cap(settings, total, parts)}")
     if settings.budget is not None:
         told.append(
             f"budget {settings.budget:g} s: time may end any loop early, below the least; {settings.jobs} jobs side by "
@@ -211,10 +147,22 @@ def _caps(settings: Settings, total: Range, parts: Sequence[Part]) -> tuple[str,
     return tuple(told)
 
 
+def _money_cap(settings: Settings, total: Range, parts: Sequence[Part]) -> str:
+    money = _pair((part.calls[0] * part.counted, part.calls[1] * part.counted) for part in parts)
+    if settings.max_cost is None or money[1] == 0:
+        return ": holds nobody back, because what they cost nobody tells us, and it counts as nothing"
+    unknown = any(part.usd is None and part.counted for part in parts)
+    rate = f", an unknown price counting as {_rate(settings.llm.ceiling)}" if unknown else ""
+    about = f"{settings.max_cost * total[1] / money[1]:,.0f}"
+    return f" (about {about} calls{rate}): {_enough(settings.max_cost, money)}"
+
+
 def _enough(cap: float, needed: tuple[float, float]) -> str:
     if cap < needed[0]:
-        return "too little for the least; from there on the playbook stands in"
-    return "enough for the most" if cap >= needed[1] else "enough for the least; later the playbook may stand in"
+        return "too little for the least; once it is reached, the playbook stands in"
+    return (
+        "enough for the most" if cap >= needed[1] else "enough for the least; if it is reached, the playbook stands in"
+    )
 
 
 def _rate(price: tuple[float, float]) -> str:

@@ -94,7 +94,10 @@ class Lab:
         ideas = self.bench.ask(roles.Retrieve, roles.Ideas, **about).ideas
         self._fresh("model")
         ideas = steering.wanted(self.heard, ideas, found)
-        return tuple(idea for idea in ideas if searching.origin(idea) != self.first.solution.source)[:count]
+        others = (idea for idea in ideas if searching.origin(idea) != self.first.solution.source)
+        # What an idea of the brain's own will take is a guess: its first fold is run, and tells.
+        likely = self.first.solution.cost
+        return tuple(i if i.recipe else replace(i, cost=min(i.cost, likely)) for i in others)[:count]
 
     def write(self, idea: Idea) -> Solution:
         """A_init: a solution with this one model."""

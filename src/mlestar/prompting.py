@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from importlib.util import find_spec
+from typing import Any
 
 from mlestar import config, roles
 from mlestar.brains.playbook import Playbook
@@ -45,7 +46,7 @@ def tokens(text: str) -> int:
 
 def requests(
     settings: Settings, profile: Profile, recipes: Sequence[Recipe], installed: Collection[str]
-) -> tuple[Request[object], ...]:
+) -> tuple[Request[Any], ...]:
     """One request per role."""
     size, seen, rules = settings.breadths, ("x" * FINDING,), (profile, settings.seed)
     script, name = _script(profile, recipes, installed, size.candidates)

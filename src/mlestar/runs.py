@@ -39,9 +39,10 @@ from mlestar.journal.store import Store, ask_stop
 from mlestar.lab import Lab
 from mlestar.ports import Answer, Brain, Executor
 from mlestar.records import Final, Limits, Progress, Recipe, Solution, Trial
+from mlestar.rules import Ends, Rules
 from mlestar.search.library import Library
 from mlestar.tasks.prepared import Prepared, prepare, reopen
-from mlestar.workbench import Board, Ends, Memo, Rules, Workbench
+from mlestar.workbench import Board, Memo, Workbench
 
 
 def start(task: Path, out: Path | None, settings: Settings, watch: Watch) -> Path:

@@ -241,11 +241,16 @@ def merge_setup(sources: Sequence[str]) -> str:
         rest = _without_imports(source)
         body += [block for block in rest if block not in body]
     lines = [*imports, *(f"from {module} import {', '.join(sorted(names))}" for module, names in members.items())]
-    lines.sort(key=lambda text: (text.split()[1].split(".")[0] not in sys.stdlib_module_names, text.startswith("from"), text))
-    standard = [x for x in lines if x.split()[1].split(".")[0] in sys.stdlib_module_names]
+    lines.sort(key=lambda text: (not _is_standard(text), text.startswith("from"), text))
+    standard = [x for x in lines if _is_standard(x)]
     other = [x for x in lines if x not in standard]
     groups = ["\n".join(group) for group in (standard, other) if group]
     return "\n\n".join(groups) + ("\n\n" + "\n".join(body) if body else "")
+
+
+def _is_standard(line: str) -> bool:
+    """Whether an import is of the standard library."""
+    return line.split()[1].split(".")[0] in sys.stdlib_module_names
 
 
 def _without_imports(source: str) -> list[str]:

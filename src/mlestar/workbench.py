@@ -22,40 +22,14 @@ from mlestar import plain
 from mlestar.desk import Purse, Seat
 from mlestar.errors import Interrupted
 from mlestar.ports import Array, Bank, Brain, Clock, Executor, House, Journal, Outside, SearchProvider, Task
-from mlestar.records import Breadths, Job, Judged, Limits, Outcome, Progress, Score, Scored
+from mlestar.records import Job, Judged, Limits, Outcome, Progress, Score, Scored
 from mlestar.roles import Request, sound
+from mlestar.rules import Rules
 from mlestar.scripts import parse
 
 T = TypeVar("T")
 MOST_NOTE = 1_000_000  # bytes
 GRACE = 0.1  # of the budget: by how much the finish may be late; other phases a third of it
-
-
-@dataclass(frozen=True)
-class Ends:
-    """When phases end, as shares of the budget (DESIGN.md §5)."""
-
-    init: float = 0.25
-    refine: float = 0.75
-    ensemble: float = 0.85
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The numbers that decisions rest on; all are settings (config.py)."""
-
-    size: Breadths
-    seed: int
-    jobs: int
-    limits: Limits
-    budget: float | None
-    folds: int
-    accept: float
-    race: float
-    most_members: int
-    bag: int
-    ends: Ends = Ends()
-    closing: bool = False
 
 
 @dataclass

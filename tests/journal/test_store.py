@@ -268,3 +268,16 @@ def test_reading_leaves_nothing_behind_and_needs_no_right_to_write(run):
         assert [row.address for row in queries.steps(run)] == ["a"]
     finally:
         run.chmod(0o755)
+
+
+def test_looking_from_within_does_not_let_go_of_the_lock(tmp_path):
+    """POSIX drops all locks of a process on a file that it closes: another process then removed the log in use."""
+    with Store.create(tmp_path / "run", {}) as store:
+        store.step("a", "decide", {}, int, lambda: 1)
+        assert queries.steps(tmp_path / "run"), "the driver looks at its own journal"
+        look = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('SELECT 1 FROM steps'); db.close()"
+        subprocess.run([sys.executable, "-c", look, str(tmp_path / "run" / "journal.db")], check=True)
+        assert (tmp_path / "run" / "journal.db-wal").exists(), "the log is still the driver's"
+        store.step("b", "decide", {}, int, lambda: 2)
+        assert [row.address for row in queries.steps(tmp_path / "run")] == ["a", "b"]
+    assert [row.address for row in queries.steps(tmp_path / "run")] == ["a", "b"]

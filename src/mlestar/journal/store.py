@@ -47,6 +47,8 @@ class Store:
             self._lock = lock or Lock(self.run)
             undo.callback(self._lock.release)
             verify(self._path)
+            database.DRIVEN.add(self._path)
+            undo.callback(database.DRIVEN.discard, self._path)
             self._db = database.writable(self._path)
             undo.callback(self._db.close)
             migrate(self._db)

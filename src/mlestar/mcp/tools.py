@@ -51,6 +51,7 @@ from mlestar.mcp.threads import beside, thread, within
 
 TICK = 0.1  # seconds between looks at what is waited for
 START = 20.0  # most seconds until a new run has read its task, or has failed to
+SETTLE = 4.0  # most seconds until a run that is taken up again refuses, if it does
 _MAIN = "from mlestar.cli import main; main()"
 
 
@@ -100,7 +101,7 @@ class Tools:
         `brain`, `budget` and `settings` change what it began with; empty ones stay.
         """
         queries.facts(run)
-        return self._drive(["resume", *_options(brain, budget, settings), "--", str(run)], run, 5.0)
+        return self._drive(["resume", *_options(brain, budget, settings), "--", str(run)], run, SETTLE)
 
     def finish(self, run: Run, budget: Budget = "", settings: Sets = None, wait: Wait = 45.0) -> Status:
         """End a run with what there is: ensemble of all that scored, rehearsal on sealed rows, refit, submission.

@@ -186,7 +186,9 @@ def _told(source: str) -> str:
 
 def _constants(ground: Ground) -> str:
     everything = constants(ground.profile, (*CONSTANTS, "ROW_FILES"))
-    lines = [cut(line, 1_500) for name, line in everything.items() if name != "TOP" and not line.endswith("= []")]
+    lines = [
+        cut(line, 1_500) for name, line in everything.items() if name != "TOP" and not line.endswith(("= []", "= {}"))
+    ]
     return fenced("\n".join([*lines, "THREADS = …  # how many threads this job may use"]), "python", 12_000)
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from mlestar import roles
 from mlestar.brains.playbook import spots
+from mlestar.brains.playbook.families import quick
 from mlestar.brains.playbook.shelf import FIXED, form
+from mlestar.brains.playbook.starting import by_family
 from mlestar.brains.spoken import examples, telling
 from mlestar.brains.spoken.facts import members, stable
 from mlestar.brains.spoken.framing import Ground
@@ -41,7 +43,7 @@ def markdown(prompt: Prompt, past: Past) -> str:
 
 
 def _retrieve(request: roles.Retrieve, ground: Ground, here: Surroundings, left: Left) -> Values:
-    known = ground.shelf.models
+    known = [r for r in by_family(ground.shelf, 0, request.branch) if not quick(r)]
     branch = "Other branches of this search are asked the same: " + (
         "take the way that you believe in most."
         if request.branch % 2 == 0

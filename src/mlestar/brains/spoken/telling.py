@@ -12,7 +12,7 @@ from mlestar.brains.spoken.quoting import code, duration, fenced, number, sectio
 from mlestar.plain import word
 from mlestar.records import Attempt, Effect, Idea, Left, Page, Recipe, Surroundings
 
-MOST_ATTEMPTS, MOST_RECIPES, MOST_MEMBERS = 40, 40, 60
+MOST_ATTEMPTS, MOST_RECIPES, MOST_MEMBERS = 40, 26, 60
 MOST_FINDINGS, MOST_PAGE, MOST_HINTS = 16_000, 3_000, 20  # characters, characters, hints
 FOLDS = 5  # at most, for a guess at what an evaluation takes
 EVALUATIONS = 4  # that should fit into what is left of a phase
@@ -101,20 +101,19 @@ def pages(found: Sequence[Page]) -> str:
     return section("Pages that a search found", "\n\n".join([intro, *shown]))
 
 
-def recipes(listed: Sequence[Recipe], title: str, first: Sequence[Idea] = ()) -> str:
-    """Recipes by name, with cost and the reason for each; those that a search brought come first."""
-    found = {idea.recipe or idea.name: i for i, idea in enumerate(first)}
-    ordered = sorted(listed, key=lambda r: found.get(r.name, len(found)))
-    own = [i for i in first if not i.recipe]
-    lines = [f"{r.name} | {r.cell} | {r.cost:g} | {_reason(r.why)}" for r in ordered[:MOST_RECIPES]]
-    lines += [f"{word(i.name, 80)} | | {i.cost:g} | {word(i.why, 400)} {word(i.source, 120)}" for i in own]
-    if not lines:
-        return ""
-    return section(title, fenced("name | cell | cost | why\n" + "\n".join(lines), most=12_000))
-
-
-def _reason(why: str) -> str:
-    return word(why.partition(". ")[0], 160)
+def recipes(listed: Sequence[Recipe], title: str, found: Sequence[Idea] = ()) -> str:
+    """Recipes by name, with cost and the reason for each; then ideas that a search brought from elsewhere."""
+    lines, seen = [], set[str]()
+    for recipe in listed[:MOST_RECIPES]:
+        first, _, rest = recipe.why.partition(". ")
+        told = rest.rpartition(". ")[2] if first in seen and rest else first  # variants differ in their last words
+        seen.add(first)
+        cell = f"{recipe.cell} | " if len({r.cell for r in listed}) > 1 else ""
+        lines.append(f"{recipe.name} | {cell}{recipe.cost:g} | {word(told, 180)}")
+    own = [f"{word(i.name, 80)} | {i.cost:g} | {word(i.why, 400)} {word(i.source, 120)}" for i in found if not i.recipe]
+    text = "\n".join(lines + own)
+    head = "name | cell | cost | why" if len({r.cell for r in listed}) > 1 else "name | cost | why"
+    return section(title, fenced(f"{head}\n{text}", most=12_000)) if text else ""
 
 
 def sample(shelf: Shelf, about: str) -> str:

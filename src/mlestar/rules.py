@@ -1,0 +1,34 @@
+"""The numbers that a run's decisions rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlestar.records import Breadths, Limits
+
+
+@dataclass(frozen=True)
+class Ends:
+    """When phases end, as shares of the budget (DESIGN.md §5)."""
+
+    init: float = 0.25
+    refine: float = 0.75
+    ensemble: float = 0.85
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The numbers that decisions rest on; all are settings (config.py)."""
+
+    size: Breadths
+    seed: int
+    jobs: int
+    limits: Limits
+    budget: float | None
+    folds: int
+    accept: float
+    race: float
+    most_members: int
+    bag: int
+    ends: Ends = Ends()
+    closing: bool = False

@@ -1,0 +1,33 @@
+"""How people write settings: time spans and lists, in files, variables and on the command line."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds(value: Any) -> Any:
+    """`90`, `90s`, `15m`, `1h30m` -> seconds."""
+    if not isinstance(value, str):
+        return value
+    if re.fullmatch(r"\d+(\.\d+)?", value.strip()):
+        return float(value)
+    found = re.findall(r"(\d+(?:\.\d+)?)\s*([smhd])", value.strip().lower())
+    if not found or re.sub(r"(\d+(?:\.\d+)?)\s*([smhd])|\s", "", value.strip().lower()):
+        raise ValueError(f"{value!r} is not a time span; write for example 90s, 15m or 1h30m")
+    return sum(float(number) * _UNITS[unit] for number, unit in found)
+
+
+Span = Annotated[float, BeforeValidator(seconds), Field(gt=0, le=10 * 365 * 86400.0, allow_inf_nan=False)]
+
+
+def listed(value: Any) -> Any:
+    """`a, b` -> [a, b], as `--set` and the environment write a list."""
+    return [x.strip() for x in value.split(",") if x.strip()] if isinstance(value, str) and "[" not in value else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(listed)]
