@@ -168,6 +168,7 @@ def test_the_command_makes_no_run(task, tmp_path, mle_star):
     assert mle_star("run", task, "--dry-run", "--brain", "gpt").returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("brain", ["playbook", "cli:echo nothing of use"])
 def test_a_real_run_keeps_within_it(task, tmp_path, mle_star, brain):
     """One brain without a call, and one whose every answer is refused, so that the playbook stands in."""

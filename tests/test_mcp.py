@@ -75,7 +75,7 @@ def test_an_assistant_reads_how_to_work():
 
 
 def over_streams(tool: Path, folder: Path) -> Client:
-    """A client of a server process of its own, which ends with it; one stray line on its output would break this."""
+    """A client of a server process of its own, which ends with it."""
     transport = stdio_client(StdioServerParameters(command=str(tool), args=["mcp"], cwd=folder))
     return Client(transport, read_timeout_seconds=120)
 
@@ -130,27 +130,33 @@ def test_a_run_outlives_its_server_and_another_answers_its_questions(driven, too
 
     async def answer():
         async with Client(server()) as client:
-            try:
-                asked = await ask(client, "next_question", run=run, wait=60)
-                wrong = await ask(client, "answer_question", run=run, name=asked["name"], text="Well.")
-                again = await ask(client, "next_question", run=run, wait=20, name=f"{asked['name'][:-1]}1")
-            finally:
-                await ask(client, "stop", run=run)
+            asked = await ask(client, "next_question", run=run, wait=60)
+            wrong = await ask(client, "answer_question", run=run, name=asked["name"], text="Well.")
+            again = await ask(client, "next_question", run=run, wait=20, name=f"{asked['name'][:-1]}1")
+            return asked, wrong, again
+
+    async def end():
+        async with Client(server()) as client:
+            stopped = await ask(client, "stop", run=run)
             for _ in range(300):
                 found = await ask(client, "show", run=run)
                 if found["state"] != "running":
                     break
                 await asyncio.sleep(0.1)
-            return asked, wrong, again, found
+            return stopped, found
 
-    begun = asyncio.run(begin())
-    assert (begun["state"], begun["brain"]) == ("running", "relay")
-    assert queries.is_running(Path(run))
-    asked, wrong, again, found = asyncio.run(answer())
+    try:
+        begun = asyncio.run(begin())
+        outlives = queries.is_running(Path(run))
+        asked, wrong, again = asyncio.run(answer())
+    finally:
+        stopped, found = asyncio.run(end())
+    assert (begun["state"], begun["brain"], outlives) == ("running", "relay", True)
     assert "Classification accuracy" in asked["body"]
     assert wrong["verdict"] == "refused"
     assert again["name"] in wrong["reason"]
     assert "Well." in again["body"]
+    assert "was asked to stop" in stopped["text"]
     assert found["state"] == "interrupted"
     assert "resume" in found["next"]
 

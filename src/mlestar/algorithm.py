@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 def solve(lab: Lab, size: Breadths) -> Final:
-    """The whole way: L branches side by side, then the ensemble, then the finish."""
+    """The whole way: a first look, L branches side by side, then the ensemble, then the finish."""
     lab = lab.at("start").open()
-    branches = [partial(branch, lab.at(f"branch-{i}"), size) for i in range(size.branches)]
+    findings = lab.at("start").look(lab.first)
+    branches = [partial(branch, lab.at(f"branch-{i}"), findings, size) for i in range(size.branches)]
     return finish(lab, lab.rank(lab.with_guests(branches)), size)
 
 
@@ -30,15 +31,14 @@ def finish(lab: Lab, leaders: list[Scored], size: Breadths) -> Final:
     return lab.at("finalise").finalise(best, leaders)
 
 
-def branch(lab: Lab, size: Breadths) -> Scored:
+def branch(lab: Lab, findings: tuple[str, ...], size: Breadths) -> Scored:
     """One branch: an initial solution, refined."""
-    return refine(lab.at("refine"), initialise(lab.at("init"), size), size)
+    return refine(lab.at("refine"), initialise(lab.at("init"), findings, size), size)
 
 
-def initialise(lab: Lab, size: Breadths) -> Scored:
+def initialise(lab: Lab, findings: tuple[str, ...], size: Breadths) -> Scored:
     """Algorithm 1: M candidates from retrieved models, the best ones merged while that helps."""
     lab = lab.listen()
-    findings = lab.look(None)
     candidates: list[Scored] = []
     for i, idea in enumerate(lab.retrieve(size.candidates, findings)):
         here = lab.at(f"candidate/{i}")

@@ -64,10 +64,11 @@ class Seat:
     time: Callable[[], tuple[float | None, float | None]]  # seconds left of this phase, and of the run
     pause: Callable[[], None]
     failed: threading.Event
+    folds: int = 5
 
     def left(self) -> Left:
         """What is left of time, money and calls."""
-        return Left(*self.time(), *self.purse.left())
+        return Left(*self.time(), *self.purse.left(), self.folds)
 
     def call(self, number: int, about: str, ask: Callable[[], Exchange]) -> Exchange:
         """One paid call, recorded at `<address>/call-<number>`."""

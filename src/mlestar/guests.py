@@ -37,6 +37,13 @@ def beside(
     return leaders, taken
 
 
+def so_far(bench: Workbench, best: Callable[[], Scored | None]) -> list[Scored]:
+    """Take in what was handed in up to now, and record here which."""
+    over = threading.Event()
+    over.set()
+    return serve(replace(bench, address="added"), bench, over, best)
+
+
 def serve(bench: Workbench, spot: Workbench, over: threading.Event, best: Callable[[], Scored | None]) -> list[Scored]:
     """Take in scripts until `over` is set, and record at `spot` which; what became of each, in order."""
     made: dict[int, Scored] = {}

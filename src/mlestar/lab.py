@@ -6,14 +6,13 @@ step at a readable address. Evaluation, study, blending and finish have a chapte
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from mlestar import blending, evaluating, finishing, guests, roles, scripts, searching, steering, studying
 from mlestar.errors import NoSolution
-from mlestar.records import Attempt, Blend, Final, Idea, Letter, Plan, Scored, Solution, Target
+from mlestar.records import Attempt, Blend, Final, Idea, Letter, Plan, Scored, Solution, Standing, Target
 from mlestar.studying import Study
 from mlestar.workbench import Workbench
 
@@ -47,10 +46,7 @@ class Lab:
 
     def take_in(self) -> list[Scored]:
         """What was handed in up to now, for a finish after the method's own end."""
-        over = threading.Event()
-        over.set()
-        added = replace(self.bench, address="added")
-        return [*map(self._known, guests.serve(added, self.bench, over, lambda: self.rank(self.found.values())[0]))]
+        return [*map(self._known, guests.so_far(self.bench, lambda: self.rank(self.found.values())[0]))]
 
     def listen(self) -> Lab:
         """Hear what people said: hints for the brain, bans, and things to do."""
@@ -73,9 +69,8 @@ class Lab:
         folds this run evaluates.
         """
         bench = self.bench
-        ideas = bench.ask(
-            roles.Retrieve, roles.Ideas, count=2, quick=True, found=searching.library(self.bench, 6)
-        ).ideas
+        found = searching.library(bench, 6)
+        ideas = bench.ask(roles.Retrieve, roles.Ideas, count=2, quick=True, found=found).ideas
         if not ideas:
             raise NoSolution(f"the brain {bench.brain.name!r} named no model to begin with", budget=False)
         solution, result = evaluating.first_fold(bench, self.write(ideas[0]), 0)
@@ -83,9 +78,8 @@ class Lab:
             evaluating.submit(bench, solution)
         folds = evaluating.affordable_folds(bench, result.outcome.seconds, ideas[-1].cost / ideas[0].cost)
         opened = replace(bench, rules=replace(bench.rules, folds=bench.rules.folds or folds))
-        return replace(
-            self, bench=replace(opened, address=""), first=self._known(evaluating.other_folds(opened, solution, result))
-        )
+        first = self._known(evaluating.other_folds(opened, solution, result))
+        return replace(self, bench=replace(opened, address=""), first=first)
 
     def retrieve(self, count: int, findings: tuple[str, ...]) -> tuple[Idea, ...]:
         """A_retriever: `count` models that suit the task, besides the one the run began with."""
@@ -95,8 +89,7 @@ class Lab:
         self._fresh("model")
         ideas = steering.wanted(self.heard, ideas, found)
         others = (idea for idea in ideas if searching.origin(idea) != self.first.solution.source)
-        # What an idea of the brain's own will take is a guess: its first fold is run, and tells.
-        likely = self.first.solution.cost
+        likely = self.first.solution.cost  # what the brain's own ideas will take is a guess: a first fold tells
         return tuple(i if i.recipe else replace(i, cost=min(i.cost, likely)) for i in others)[:count]
 
     def write(self, idea: Idea) -> Solution:
@@ -186,7 +179,8 @@ class Lab:
         """The analyst reads the search rows, and the incumbent's residuals once there is one."""
         if best is not None and best.score is None:
             return ()
-        return studying.look(self.bench.at("look"), best, self.bench.rules.size.looks, tuple(ledger))
+        looks = self.bench.rules.size.looks
+        return studying.look(self.bench.at("look"), best, looks, tuple(ledger), self._standing())
 
     def ablate(self, best: Scored) -> Study:
         """A_abl: what is each cell worth?"""
@@ -214,6 +208,7 @@ class Lab:
         if chosen is not None:
             return chosen
         about = {"script": best.solution.script, "effects": study.effects, "ledger": tuple(ledger)}
+        about["standing"] = self._standing()
         return self.bench.ask(roles.ChooseTarget, Target, **about)
 
     def plan(self, best: Scored, target: Target, findings: tuple[str, ...], ledger: Sequence[Attempt]) -> Plan | None:
@@ -222,6 +217,7 @@ class Lab:
         if forced is not None:
             return forced
         about = {"script": best.solution.script, "target": target, "findings": findings, "ledger": tuple(ledger)}
+        about["standing"] = self._standing()
         plan = self.bench.ask(roles.MakePlan, Plan, **about)
         return plan if plan.text else None
 
@@ -282,6 +278,9 @@ class Lab:
         """Rehearse on the sealed rows, refit on all, verify, hand over."""
         rest = self.rank({s.address: s for s in [*leaders, self.first]}.values())
         return finishing.finalise(self.bench, best, self.found, rest)
+
+    def _standing(self) -> tuple[Standing, ...]:
+        return studying.standing(self.rank(list(self.found.values())), self.bench.address)
 
     # --- helpers of the verbs ----------------------------------------------------------------------
 

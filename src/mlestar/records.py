@@ -229,6 +229,17 @@ class Idea:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How one solution of a branch stands: its score, the seconds of its slowest fold, how many members it banked."""
+
+    name: str
+    score: Score | None
+    seconds: float
+    members: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class Effect:
     """What neutralising a cell costs: positive `effect` = the cell helps. 80 % interval `low`..`high`."""
 
@@ -427,6 +438,7 @@ class Left:
     seconds: float | None = None
     usd: float | None = None
     calls: int | None = None
+    folds: int = 5
 
 
 @dataclass(frozen=True)

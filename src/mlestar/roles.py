@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mlestar import plain
-from mlestar.records import Attempt, Effect, Idea, Page, Plan, Profile, Target
+from mlestar.records import Attempt, Effect, Idea, Page, Plan, Profile, Standing, Target
 
 R = TypeVar("R")
 _PROGRAMS = ("script", "code")
@@ -32,6 +32,7 @@ class Request(Generic[R]):
     seed: int
     branch: int = 0
     hints: tuple[str, ...] = ()  # what people said while it ran, newest last
+    standing: tuple[Standing, ...] = ()  # of the branch's solutions, best first, where that helps
 
     def declined(self) -> R:
         """The reply of somebody who has nothing to say: the method goes on without."""

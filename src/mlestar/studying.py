@@ -8,6 +8,7 @@ incumbent and compares row by row, so an effect has an interval.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from mlestar import roles, scripts
 from mlestar.evaluating import folds, run_fold
-from mlestar.records import Attempt, Direction, Effect, FoldResult, Judged, Profile, Scored, Solution
+from mlestar.records import Attempt, Direction, Effect, FoldResult, Judged, Profile, Scored, Solution, Standing
 from mlestar.workbench import Workbench
 
 _FINDING = re.compile(r"^finding:\s*(.{1,300})$", re.MULTILINE)
@@ -99,7 +100,9 @@ def _interval(cell: str, variant: list[FoldResult], best: Scored, direction: Dir
     return Effect(cell, effect, float(low), float(high))
 
 
-def look(bench: Workbench, best: Scored | None, most: int, ledger: tuple[Attempt, ...]) -> tuple[str, ...]:
+def look(
+    bench: Workbench, best: Scored | None, most: int, ledger: tuple[Attempt, ...], standing: tuple[Standing, ...]
+) -> tuple[str, ...]:
     """Let the brain look at most `most` times: its scripts read the search rows and the incumbent's residuals.
 
     What they print is what comes back: the lines that begin with `finding:` where there are any, else all of it.
@@ -108,7 +111,8 @@ def look(bench: Workbench, best: Scored | None, most: int, ledger: tuple[Attempt
     for i in range(most):
         here = bench.at(str(i)) if i else bench
         script = best.solution.script if best else ""
-        reply = here.ask(roles.Look, roles.Analysis, script=script, findings=findings, ledger=ledger)
+        about = {"script": script, "findings": findings, "ledger": ledger, "standing": standing}
+        reply = here.ask(roles.Look, roles.Analysis, **about)
         if reply.script is None:
             break
         seen = observe(here, reply.script, best)
@@ -128,6 +132,16 @@ def observe(bench: Workbench, script: str, best: Scored | None) -> str:
     seen = bench.observe("look", script, about, lambda: bench.task.look(bench.address, predictions)).outcome
     said = seen.output if seen.ok else f"{seen.output}\n{seen.state}: {seen.error[-2000:]}"
     return said.strip() if len(said) <= MOST_SEEN else f"{said[:MOST_SEEN].strip()}\n[cut]"
+
+
+def standing(ranked: Sequence[Scored], address: str) -> tuple[Standing, ...]:
+    """How the solutions of an address's branch stand, as they are ranked; of others a replay would know more."""
+    own = (f"{address.partition('/')[0]}/", "start/")
+    return tuple(
+        Standing(s.solution.name, s.score, s.seconds, len(s.results[0].judged.members), s.reason)
+        for s in ranked
+        if s.results and f"{s.address}/".startswith(own)
+    )
 
 
 def given_files(profile: Profile) -> list[str]:

@@ -111,7 +111,8 @@ class Workbench:
         self.tell(made.role)
         if self.rules.closing and not self.journal.knows(address):
             return made.declined()
-        seat = Seat(address, made, self.journal, self.purse, self.times, self.pause, self.memo.failed)
+        folds = self.rules.folds or 5
+        seat = Seat(address, made, self.journal, self.purse, self.times, self.pause, self.memo.failed, folds)
         return self.journal.step(address, "brain", made, reply, lambda: sound(self.brain.play(made, seat)))
 
     def decide(self, name: str, returns: type[T], play: Callable[[], T]) -> T:

@@ -132,7 +132,9 @@ def status(run: Path) -> Status:
         return Status(
             run=str(run), state="starting", recent=recent, log=str(log), next="ask show again in a few seconds"
         )
-    found = vars(overview.show(run))
+    found = dict(vars(overview.show(run)))
+    if is_driven(run):  # also by whoever takes in a script, or finishes
+        found["state"] = "running"
     waiting = len(contributing.questions(run))
     known = {name: found[name] for name in Status.model_fields if name in found}
     known |= {"warnings": list(found["warnings"]), "next": _advice(found["state"], found["brain"], waiting)}
@@ -149,6 +151,14 @@ def ready(run: Path) -> bool:
     """Whether a run that was started has read its task."""
     try:
         return "task_facts" in queries.facts(run)
+    except RunError:
+        return False
+
+
+def is_driven(run: Path) -> bool:
+    """Whether some process drives the run now; False where there is none yet."""
+    try:
+        return queries.is_running(run)
     except RunError:
         return False
 

@@ -39,6 +39,7 @@ from mlestar.mcp.models import (
     Waiting,
     Who,
     added,
+    is_driven,
     log_of,
     looked,
     message,
@@ -50,8 +51,8 @@ from mlestar.mcp.models import (
 from mlestar.mcp.threads import beside, thread, within
 
 TICK = 0.1  # seconds between looks at what is waited for
-START = 20.0  # most seconds until a new run has read its task, or has failed to
-SETTLE = 4.0  # most seconds until a run that is taken up again refuses, if it does
+START = 20.0  # most seconds until a child process has begun
+SETTLE = 2.0  # most seconds until a run that is taken up again refuses, if it does
 _MAIN = "from mlestar.cli import main; main()"
 
 
@@ -226,7 +227,7 @@ class Tools:
         return await self.result(ticket, wait)
 
     def _drive(self, words: list[str], run: Path, patience: float, is_ready: Callable[[], bool] = bool) -> Status:
-        """Let a child process drive a run; what it says when it fails within `patience` seconds is raised."""
+        """Let a child process drive a run; what it says when it fails in its first `patience` seconds is raised."""
         log = log_of(run)
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
@@ -235,10 +236,11 @@ class Tools:
         except OSError as error:
             raise SettingsError(f"{error.filename or log}: {error.strerror}") from None
         self._children = [other for other in self._children if other.poll() is None] + [child]
-        waited = 0.0
-        while child.poll() is None and waited < patience and not is_ready():
+        waited = driven = 0.0
+        while child.poll() is None and driven < patience and waited < START + patience and not is_ready():
             pause(TICK)
             waited += TICK
+            driven += TICK if driven or is_driven(run) else 0.0
         if child.poll():
             said = message(text(log, before))
             if not run.exists():

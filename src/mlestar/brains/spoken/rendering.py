@@ -26,7 +26,8 @@ Teller = Callable[[Any, Ground, Surroundings, Left], Values]
 def render(request: Request[Any], here: Surroundings, left: Left, ground: Ground) -> Prompt:
     """What a request says. `left` may differ between a run and its replay; all else follows from the request."""
     values = _TELLERS[type(request)](request, ground, here, left)
-    values |= {"left": telling.budget(here, left), "hints": telling.hints(request.hints)}
+    known = telling.standing(request.standing)
+    values |= {"left": f"{telling.budget(here, left)}\n\n{known}".strip(), "hints": telling.hints(request.hints)}
     return Prompt(stable(ground, here), fill(request.role.replace(" ", "-"), **values))
 
 

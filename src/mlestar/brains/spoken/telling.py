@@ -10,12 +10,11 @@ from mlestar.brains.playbook.shelf import Shelf, brought
 from mlestar.brains.playbook.starting import by_family
 from mlestar.brains.spoken.quoting import code, duration, fenced, number, section, table
 from mlestar.plain import word
-from mlestar.records import Attempt, Effect, Idea, Left, Page, Recipe, Surroundings
+from mlestar.records import Attempt, Effect, Idea, Left, Page, Recipe, Standing, Surroundings
 
 MOST_ATTEMPTS, MOST_RECIPES, MOST_MEMBERS = 40, 26, 60
 MOST_FINDINGS, MOST_PAGE, MOST_HINTS = 16_000, 3_000, 20  # characters, characters, hints
-FOLDS = 5  # at most, for a guess at what an evaluation takes
-EVALUATIONS = 4  # that should fit into what is left of a phase
+EVALUATIONS = 2  # that should fit into what is left of a phase
 
 
 def budget(here: Surroundings, left: Left) -> str:
@@ -32,7 +31,8 @@ def budget(here: Surroundings, left: Left) -> str:
     told = f"Left: {', '.join(kept)}. " if kept else ""
     each = duration(advised(here, left))
     return (
-        f"{told}A script runs up to {FOLDS} times, {here.jobs} side by side; aim at **under {each} for one execution**."
+        f"{told}A script is run once per fold, {left.folds} in all, and {here.jobs} jobs run side by side: **under {each} "
+        f"for one execution** leaves time for another; it is killed after {duration(here.job_seconds)}."
     )
 
 
@@ -40,8 +40,17 @@ def advised(here: Surroundings, left: Left) -> float:
     """Seconds that one execution should take at most, so that several evaluations still fit into the phase."""
     if left.phase_seconds is None:
         return here.job_seconds
-    turns = -(-FOLDS // max(1, here.jobs))
+    turns = -(-left.folds // max(1, here.jobs))
     return min(here.job_seconds, max(left.phase_seconds / (EVALUATIONS * turns), 5.0))
+
+
+def standing(known: Sequence[Standing]) -> str:
+    """How the solutions so far stand, best first."""
+    if not known:
+        return ""
+    rows = [(s.name, s.score or f"none: {s.reason}", f"{s.seconds:.0f} s", str(s.members)) for s in known[:20]]
+    text = fenced(table(("solution", "score", "slowest fold", "members"), rows))
+    return section("How the solutions of this branch stand, best first", text)
 
 
 def hints(said: Sequence[str]) -> str:
