@@ -11,6 +11,7 @@ from typing import Any, Union, get_args, get_origin
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from mlestar.cli import app
 from mlestar.config import Settings
@@ -58,16 +59,25 @@ def _constraints(field: FieldInfo) -> list[Any]:
 
 
 def _default(value: object) -> str:
-    if value is None or value == "":
+    if value is None or value == "" or value == () or value is PydanticUndefined:
         return "none"
+    if isinstance(value, tuple):
+        return f"`{', '.join(f'{x:g}' if isinstance(x, float) else str(x) for x in value)}`"
     return f"`{str(value).lower() if isinstance(value, bool) else value if isinstance(value, str) else f'{value:g}'}`"
 
 
 def commands() -> str:
     """docs/cli.md: every command with its arguments and options."""
     group: Any = typer.main.get_command(app)
-    parts = [_command(name, command) for name, command in group.commands.items()]
+    parts = [part for name, command in group.commands.items() for part in _commands(name, command)]
     return "\n\n".join(["# Command line", MADE, CODES, *parts]) + "\n"
+
+
+def _commands(name: str, command: Any) -> list[str]:
+    """A command, or those of a group and the group's own where it does something by itself."""
+    inner = [part for word, one in getattr(command, "commands", {}).items() for part in _commands(f"{name} {word}", one)]
+    own = not inner or getattr(command, "invoke_without_command", False)
+    return [*([_command(name, command)] if own else []), *inner]
 
 
 def _command(name: str, command: Any) -> str:

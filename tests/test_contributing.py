@@ -63,6 +63,21 @@ def test_an_assistant_alone_hands_in_scripts_and_gets_an_honest_ensemble(open_ru
     assert "added/1::" in (keys or ""), "what was handed in is a member like any other"
 
 
+def test_a_finished_run_takes_another_script_and_finishes_anew(open_run, mle_star, tmp_path):
+    assert mle_star("finish", open_run).returncode == 0
+    alone = overview.show(open_run).search_score
+    (tmp_path / "forest.py").write_text(FOREST)
+    assert mle_star("add", open_run, tmp_path / "forest.py").returncode == 0
+    assert overview.show(open_run).state == "done"
+    assert mle_star("finish", open_run).returncode == 0
+    keys = [row.result or "" for row in queries.steps(open_run) if row.address.startswith("finish-2/ensemble")]
+    assert any("added/1::" in text for text in keys)
+    assert overview.show(open_run).search_score is not None
+    assert mle_star("finish", open_run).returncode == 0, "with nothing new it only replays"
+    assert not [row for row in queries.steps(open_run) if row.address.startswith("finish-3")]
+    assert alone is not None
+
+
 def test_a_script_that_fails_says_why_and_harms_nothing(open_run, mle_star, tmp_path):
     (tmp_path / "broken.py").write_text('import pandas as pd\npd.read_csv("input/nothing.csv")\n')
     added = mle_star("add", open_run, tmp_path / "broken.py")

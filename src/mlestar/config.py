@@ -25,7 +25,7 @@ from pydantic_settings import (
 from mlestar.errors import SettingsError
 from mlestar.plain import word
 from mlestar.records import Breadths
-from mlestar.writing import Span, Words, listed
+from mlestar.writing import Prices, Span, Words, listed
 
 
 def cores() -> int:
@@ -70,8 +70,8 @@ class Language(_Section):
     retries: int = Field(6, ge=1, le=50, description="tries of one call when the provider is busy, broken or away")
     parallel: int = Field(4, ge=1, le=100, description="calls to one model at the same time")
     web_search: bool = Field(False, description="let the retriever use the provider's own web search")
-    price: tuple[float, float] | None = Field(None, description="US dollars per million tokens in and out")
-    ceiling: tuple[float, float] = Field(
+    price: Prices | None = Field(None, description="US dollars per million tokens in and out")
+    ceiling: Prices = Field(
         (15.0, 75.0), description="what an unknown price counts for under max_cost, per million tokens in and out"
     )
 

@@ -6,6 +6,7 @@ run here, with the run in our hands for that long. Each is a recorded step.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -97,24 +98,23 @@ def finish(run: Path, changes: dict[str, Any], watch: Watch) -> Path:
     """End a run with what there is: ensemble, rehearse, refit, report; scripts handed in since its end included."""
     with stoppable() as stopping, Store.open(run) as store:
         settings = config.changed(store.facts["settings"], changes)
+        ended = store.facts["state"] == "done"
+        store.set_fact("state", "running")
         bench = runs.workbench(store, settings, watch, stopping)
-        return runs.drive(store, lambda: _finish(store, Lab(bench), settings))
+        return runs.drive(store, lambda: _finish(store, Lab(bench), settings, ended))
 
 
-def _finish(store: Store, lab: Lab, settings: config.Settings) -> Final:
+def _finish(store: Store, lab: Lab, settings: config.Settings, ended: bool) -> Final:
     """The method's own end where it had one, then a finish of our own where something new was handed in."""
     size, facts = settings.breadths, store.facts
     final = None
     if settings.brain != "none":
-        closing = replace(
-            lab, bench=replace(lab.bench, rules=replace(lab.bench.rules, closing=facts["state"] != "done"))
-        )
-        try:
-            final = algorithm.solve(closing, size)
-        except NoSolution:
-            final = None
+        rules = replace(lab.bench.rules, closing=not ended)
+        with contextlib.suppress(NoSolution):
+            final = algorithm.solve(replace(lab, bench=replace(lab.bench, rules=rules)), size)
     number = facts.get("finishes", 0) + 1
-    taken = {int(row.address.split("/")[1]) for row in queries.steps(store.run, "added") if "handed-in" in row.address}
+    rows = [row for row in queries.steps(store.run) if row.address.endswith("/taken") and row.state == "ok"]
+    taken = {letter for row in rows for letter in row.read(tuple[int, ...])}
     fresh = {letter.number for letter in Mail(store.run).letters("add")} - taken
     if final is not None and not fresh:
         return final

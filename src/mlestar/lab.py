@@ -207,9 +207,8 @@ class Lab:
         chosen = steering.target(self._fresh("target"), best.solution.script)
         if chosen is not None:
             return chosen
-        about = {"script": best.solution.script, "effects": study.effects, "ledger": tuple(ledger)}
-        about["standing"] = self._standing()
-        return self.bench.ask(roles.ChooseTarget, Target, **about)
+        about = {"script": best.solution.script, "effects": study.effects, "standing": self._standing()}
+        return self.bench.ask(roles.ChooseTarget, Target, ledger=tuple(ledger), **about)
 
     def plan(self, best: Scored, target: Target, findings: tuple[str, ...], ledger: Sequence[Attempt]) -> Plan | None:
         """A_planner: what to try next on the target cell, knowing every attempt so far; None when at a loss."""

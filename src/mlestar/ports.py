@@ -15,20 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlestar.records import (
-    Exchange,
-    Idea,
-    Job,
-    Judged,
-    Left,
-    Letter,
-    Outcome,
-    Page,
-    Profile,
-    Progress,
-    Score,
-    Scored,
-    Verb,
-)
+    Exchange, Idea, Job, Judged, Left, Letter, Outcome, Page, Profile, Progress, Score, Scored, Verb,
+)  # fmt: skip
 from mlestar.roles import Request
 
 T = TypeVar("T")
@@ -42,7 +30,7 @@ Serve = Callable[[str, Mapping[str, bytes]], Answer]  # a program of ours behind
 
 
 class Desk(Protocol):
-    """What a brain has at hand while it answers one request, the step `address`."""
+    """What a brain has at hand while it answers one request."""
 
     @property
     def address(self) -> str:
@@ -196,8 +184,8 @@ class Journal(Protocol):
         """
         ...
 
-    def knows(self, prefix: str) -> bool:
-        """Whether any step at `prefix` or beneath it has an answer."""
+    def knows(self, address: str, beneath: bool = True) -> bool:
+        """Whether the step at `address`, or any beneath it, has an answer."""
         ...
 
     def charge(self, address: str, cost_usd: float | None, tokens: int = 0) -> None:

@@ -110,7 +110,7 @@ def summary(found: Summary, run: Path) -> str:
     lines += [f"  warning: {word(warning, LINE)}" for warning in found.warnings]
     if found.best:
         lines.append(f"  {found.best}/submission.csv and solution.py; `mle-star report {name}` tells the story")
-    if found.state in ("interrupted", "stopped"):
+    if found.state in ("interrupted", "stopped", "paused"):
         lines.append(f"  `mle-star resume {name}` goes on")
     return "\n".join(lines)
 

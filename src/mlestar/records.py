@@ -485,7 +485,7 @@ class Summary:
     of any call is unknown, and where nothing was paid.
     """
 
-    state: Literal["running", "stopped", "interrupted", "done", "failed"]
+    state: Literal["running", "stopped", "interrupted", "paused", "open", "done", "failed"]
     task: str
     brain: str
     metric: str

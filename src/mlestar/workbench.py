@@ -109,7 +109,7 @@ class Workbench:
         made = request(profile=self.task.profile, seed=self.seed, branch=self.branch, hints=self.hints, **about)
         address = f"{self.address}/{made.role.replace(' ', '-')}"
         self.tell(made.role)
-        if self.rules.closing and not self.journal.knows(address):
+        if self.rules.closing and not self.journal.knows(address, beneath=False):
             return made.declined()
         folds = self.rules.folds or 5
         seat = Seat(address, made, self.journal, self.purse, self.times, self.pause, self.memo.failed, folds)

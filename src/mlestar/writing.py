@@ -26,8 +26,12 @@ Span = Annotated[float, BeforeValidator(seconds), Field(gt=0, le=10 * 365 * 8640
 
 
 def listed(value: Any) -> Any:
-    """`a, b` -> [a, b], as `--set` and the environment write a list."""
-    return [x.strip() for x in value.split(",") if x.strip()] if isinstance(value, str) and "[" not in value else value
+    """`a, b` and `["a", "b"]` -> [a, b], as `--set` and the environment write a list."""
+    if not isinstance(value, str):
+        return value
+    parts = (part.strip().strip("\"'") for part in value.strip().removeprefix("[").removesuffix("]").split(","))
+    return [part for part in parts if part]
 
 
+Prices = Annotated[tuple[float, float], BeforeValidator(listed)]  # US dollars per million tokens in and out
 Words = Annotated[tuple[str, ...], BeforeValidator(listed)]

@@ -115,11 +115,11 @@ class Store:
             self._end(address, "ok", text, None, self._ticks() - started)
             return answer
 
-    def knows(self, prefix: str) -> bool:
-        """Whether any step at `prefix` or beneath it has an answer."""
+    def knows(self, address: str, beneath: bool = True) -> bool:
+        """Whether the step at `address`, or any beneath it, has an answer."""
         with self._writing, guard(self._path):
             query = "SELECT 1 FROM steps WHERE state = 'ok' AND (address = ? OR substr(address, 1, ?) = ?) LIMIT 1"
-            values = (prefix, len(prefix) + 1, f"{prefix}/")
+            values = (address, len(address) + 1, f"{address}/" if beneath else None)
             return self._db.execute(query, values).fetchone() is not None
 
     def charge(self, address: str, cost_usd: float | None, tokens: int = 0) -> None:

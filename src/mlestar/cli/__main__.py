@@ -1,0 +1,5 @@
+"""`python -m mlestar.cli`."""
+
+from mlestar.cli import main
+
+main()
