@@ -75,7 +75,8 @@ def commands() -> str:
 
 def _commands(name: str, command: Any) -> list[str]:
     """A command, or those of a group and the group's own where it does something by itself."""
-    inner = [part for word, one in getattr(command, "commands", {}).items() for part in _commands(f"{name} {word}", one)]
+    below = getattr(command, "commands", {})
+    inner = [part for word, one in below.items() for part in _commands(f"{name} {word}", one)]
     own = not inner or getattr(command, "invoke_without_command", False)
     return [*([_command(name, command)] if own else []), *inner]
 

@@ -77,8 +77,10 @@ def explore(
     best = start
     for k in range(size.inner):
         here = lab.at(str(k)).listen()
+        if not here.time_for(start.solution.cost, [start]):
+            break
         plan = here.plan(start, target, findings, ledger)
-        if plan is None or not here.time_for(max(plan.cost, start.solution.cost), [start]):
+        if plan is None or not here.at("plan").time_for(plan.cost, [start]):
             break
         challenger = here.implement(start, plan, best)
         accepted = here.better(challenger, best)

@@ -158,7 +158,8 @@ def _mend(bench: Workbench, solution: Solution, result: FoldResult) -> Solution 
 def _time_for_others(bench: Workbench, first: FoldResult) -> bool:
     """Whether the folds that are left fit into the phase, at what the first one took."""
     slots = max(1, bench.rules.jobs // bench.rules.size.branches)
-    return bench.fits("others-fit", first.outcome.seconds * -(-(bench.rules.folds - 1) // slots))
+    needed = first.outcome.seconds * -(-(bench.rules.folds - 1) // slots)
+    return bench.fits("others-fit", needed, late=True)
 
 
 def _hopeless(bench: Workbench, first: FoldResult, against: Scored) -> bool:

@@ -212,7 +212,7 @@ class Lab:
 
     def plan(self, best: Scored, target: Target, findings: tuple[str, ...], ledger: Sequence[Attempt]) -> Plan | None:
         """A_planner: what to try next on the target cell, knowing every attempt so far; None when at a loss."""
-        forced = steering.plan(self._fresh("model", "cell"), best)
+        forced = steering.plan(self._fresh("model", "cell"))
         if forced is not None:
             return forced
         about = {"script": best.solution.script, "target": target, "findings": findings, "ledger": tuple(ledger)}

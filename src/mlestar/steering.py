@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 
 from mlestar import scripts
 from mlestar.plain import word
-from mlestar.records import Idea, Letter, Plan, Scored, Target
+from mlestar.records import Idea, Letter, Plan, Target
 from mlestar.workbench import Workbench
 
 MOST_HINT = 2_000  # characters
@@ -63,12 +62,11 @@ def target(fresh: Iterable[Letter], script: str) -> Target | None:
     return Target(chosen[-1], "chosen by hand") if chosen else None
 
 
-def plan(fresh: Iterable[Letter], start: Scored) -> Plan | None:
+def plan(fresh: Iterable[Letter]) -> Plan | None:
     """A plan that somebody made: a cell written by hand, or a model to put in; the oldest first."""
-    names = scripts.parse(start.solution.script).names
     for letter in fresh:
         kind, _, cell = letter.about.partition(":")
-        if kind == "cell" and (cell in names or cell):
+        if kind == "cell":
             return Plan(f"the cell as {letter.sender or 'somebody'} wrote it", cell, cells=((cell, letter.body),))
         if kind == "model":
             return Plan(f"Use this model: {letter.body[:MOST_HINT]}", "model")
@@ -80,5 +78,5 @@ def mine(bench: Workbench, heard: Iterable[Letter]) -> tuple[Letter, ...]:
     count = bench.rules.size.branches
     single = ("model", "cell")
     return tuple(
-        replace(x) for x in heard if x.about.partition(":")[0] not in single or x.number % count == bench.branch % count
+        x for x in heard if x.about.partition(":")[0] not in single or x.number % count == bench.branch % count
     )

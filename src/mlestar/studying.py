@@ -22,6 +22,7 @@ from mlestar.workbench import Workbench
 _FINDING = re.compile(r"^finding:\s*(.{1,300})$", re.MULTILINE)
 MOST_FINDINGS = 40
 MOST_SEEN = 8_000  # characters of what one look prints
+MOST_SHOWN = 6_000  # characters of its script, so that what it computed can be used
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ def look(
             break
         seen = observe(here, reply.script, best)
         lines = _FINDING.findall(seen)[:MOST_FINDINGS]
-        findings += tuple(lines) if lines else (f"{reply.question}\n{seen}".strip(),)
+        shown = f"{reply.question}\nThe script:\n{reply.script[:MOST_SHOWN]}\nIt printed:\n{seen}"
+        findings += tuple(lines) if lines else (shown,)
     return findings
 
 

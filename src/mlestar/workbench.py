@@ -199,11 +199,15 @@ class Workbench:
 
     # --- time -----------------------------------------------------------------------------------
 
-    def left(self) -> float | None:
-        """Seconds until the present phase must end; None without a budget."""
+    def left(self, late: bool = False) -> float | None:
+        """Seconds until the present phase must end; None without a budget.
+
+        What the first phase has begun may be brought to its end in the second: `late` asks for that.
+        """
         if self.rules.budget is None:
             return None
-        return self.rules.budget * getattr(self.rules.ends, self.phase, 1.0) - self.clock.spent()
+        phase = "refine" if late and self.phase == "init" else self.phase
+        return self.rules.budget * getattr(self.rules.ends, phase, 1.0) - self.clock.spent()
 
     def times(self) -> tuple[float | None, float | None]:
         """Seconds left of this phase, and of the whole run; None without a budget."""
@@ -211,7 +215,7 @@ class Workbench:
             return None, None
         return self.left(), self.rules.budget - self.clock.spent()
 
-    def fits(self, name: str, seconds: float) -> bool:
+    def fits(self, name: str, seconds: float, late: bool = False) -> bool:
         """Does something that takes `seconds` fit into this phase? Always, without a time budget.
 
         When the run is to be finished with what there is, only what was begun.
@@ -220,7 +224,7 @@ class Workbench:
             return False
         if self.rules.budget is None:
             return True
-        return self.decide(name, bool, lambda: seconds <= (self.left() or 0.0))
+        return self.decide(name, bool, lambda: seconds <= (self.left(late) or 0.0))
 
     def limits(self) -> Limits:
         """The limits of one job here: a job outlives its phase only by a small part of the budget."""

@@ -25,17 +25,18 @@ def setup_cell(profile: Profile, cells: Mapping[str, str], setups: Sequence[str]
     statements = [block for source in setups for block in _statements(source)]
     needed = set().union(*(scripts.used(source) for name, source in cells.items() if name != "setup"), {"SEEDS"})
     kept: dict[frozenset[str], str] = {}
-    for block in reversed(statements):  # a later one may rest on an earlier one
-        names = frozenset(scripts.defined(block))
-        if names & needed or not names:
-            needed |= scripts.used(block)
-            kept.setdefault(names, block)
+    rest = {frozenset(scripts.defined(block)): block for block in statements}  # of several sources the last counts
+    while more := {names: block for names, block in rest.items() if names & needed or not names}:
+        kept |= more  # one statement may rest on another, before or after it
+        rest = {names: block for names, block in rest.items() if names not in more}
+        needed |= set().union(*map(scripts.used, more.values()))
     known = set().union(*kept)
     fresh = {name: line for name, line in constants(profile, needed).items() if name not in known}
     if "TRAIN" in fresh and "TEST" in fresh:  # one line for the pair
         fresh["TRAIN"] = f"TRAIN, TEST = {_literal(profile.train)}, {_literal(profile.test)}"
         del fresh["TEST"]
-    body = sorted([*reversed(kept.values()), *fresh.values()], key=_place)
+    ordered = [block for block in dict.fromkeys(statements) if block in kept.values()]
+    body = sorted([*ordered, *fresh.values()], key=_place)
     return "\n\n".join([*imports(setups, needed), "\n".join(body)])
 
 
@@ -94,10 +95,17 @@ def _literal(value: object) -> str:
 
 
 def _statements(source: str) -> list[str]:
-    """The statements of a setup cell that are not imports, as they stand."""
+    """The statements of a setup cell that are not imports, as they stand; those that define the same name as one."""
     lines = source.splitlines()
-    found = [n for n in ast.parse(source).body if not isinstance(n, (ast.Import, ast.ImportFrom))]
-    return ["\n".join(lines[n.lineno - 1 : n.end_lineno]) for n in found]
+    found: dict[frozenset[str], str] = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            continue
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+        block = "\n".join(lines[first - 1 : node.end_lineno])
+        names = frozenset(scripts.defined(block))
+        found[names] = f"{found[names]}\n{block}" if names and names in found else block
+    return list(found.values())
 
 
 def imports(setups: Sequence[str], needed: Iterable[str]) -> list[str]:

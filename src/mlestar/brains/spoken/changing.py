@@ -15,7 +15,7 @@ from mlestar.brains.spoken.cells import cells_of
 from mlestar.brains.spoken.framing import OURS, Ground, revised, same
 
 Cells = tuple[tuple[str, str], ...]
-JOINTS = ("features", "predict")  # they only join what other cells define, so whoever changes one may mend them
+JOINTS = ("features", "predict", "blend")  # they join what other cells define, so whoever changes one may mend them
 
 
 def cells_in(
@@ -68,7 +68,7 @@ def _strays(ground: Ground, book: scripts.Notebook, own: Mapping[str, str], allo
         if name in OURS and ground.frame is not None:
             found.append(f"cell `{name}` is written by the harness; leave it out")
         elif name in book and name not in allowed and name != "setup" and base not in JOINTS:
-            may = ", ".join(f"`{n}`" for n in (*sorted(allowed & set(book.names)), "setup", *JOINTS))
+            may = ", ".join(f"`{n}`" for n in dict.fromkeys((*sorted(allowed & set(book.names)), "setup", *JOINTS)))
             found.append(f"cell `{name}` may not be changed here, only {may} and cells that are new; leave it out")
         elif not source and base in FIXED:
             found.append(f"cell `{name}` cannot be taken away; write it")

@@ -94,7 +94,9 @@ def mended(request: roles.Debug, answer: Answer, ground: Ground, packages: Packa
     if not own:
         raise BadAnswer('There is no code: send one python block with the mended cells, or `{"give_up": true}`.')
     may = writable(ground, request.script)
-    cells, whole = changed(ground, request.script, own, {request.cell} if request.cell in may else may, packages)
+    models = {name for name in may if spots.base(name) == "model"}  # too slow or too large is mended there
+    allowed = {request.cell, *models} if request.cell in may else may
+    cells, whole = changed(ground, request.script, own, allowed, packages)
     if not any(checks.broken(cell.source) for cell in book.cells):
         _same_family(request.script, whole)
     return roles.RewrittenCells(cells, line(fields, "name") or "mended")

@@ -107,7 +107,8 @@ def _look(request: roles.Look, ground: Ground, here: Surroundings, left: Left) -
     known = bool(request.script)
     columns = profile.classes if profile.predicts in ("label", "ranking") else profile.prediction_columns
     listed = ", ".join(code(f"oof:{name}") for name in columns[:6]) + (" …" if len(columns) > 6 else "")
-    oof = f"The incumbent's out-of-fold predictions stand beside them in {listed} (missing where none was made)."
+    made = profile.rows * min(left.folds, 5) // 5
+    oof = f"The incumbent's out-of-fold predictions stand beside them in {listed}, for about {made} rows."
     lent = ", ".join(code(f"input/files/{asset.train}") for asset in profile.assets)
     return {
         "purpose": "the next plans are made" if known else "the first models are chosen",

@@ -31,8 +31,8 @@ def budget(here: Surroundings, left: Left) -> str:
     told = f"Left: {', '.join(kept)}. " if kept else ""
     each = duration(advised(here, left))
     return (
-        f"{told}A script is run once per fold, {left.folds} in all, and {here.jobs} jobs run side by side: **under {each} "
-        f"for one execution** leaves time for another; it is killed after {duration(here.job_seconds)}."
+        f"{told}A script is run once per fold, {left.folds} in all, and {here.jobs} jobs run side by side: "
+        f"**under {each} for one execution** leaves time for another; it is killed after {duration(here.job_seconds)}."
     )
 
 

@@ -86,6 +86,7 @@ def environment(interpreter: str, home: str, threads: int) -> dict[str, str]:
         "TMPDIR": f"{home}/tmp",
         "LANG": "C.UTF-8",
         "PYTHONHASHSEED": "0",
+        "PYTHONWARNINGS": "ignore",  # a thousand of them would drown what was to be seen
         "PYTHONDONTWRITEBYTECODE": "1",
         "MPLBACKEND": "Agg",
         **dict.fromkeys(THREADS, str(threads)),
