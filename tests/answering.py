@@ -38,7 +38,7 @@ def blend(parts):
     """The plain mean."""
     return np.mean([parts[name] for name in WEIGHTS], axis=0)
 ```'''
-LOOK = '''```json
+LOOK = """```json
 {"question": "How many rows?"}
 ```
 
@@ -46,11 +46,11 @@ LOOK = '''```json
 import pandas as pd
 
 print("rows", len(pd.read_parquet("input/rows.parquet")))
-```'''
-IDEAS = '''```json
+```"""
+IDEAS = """```json
 {"ideas": [{"name": "a forest", "why": "robust on small tables", "cost": 2},
            {"name": "boosting", "why": "strong", "recipe": "lightgbm"}]}
-```'''
+```"""
 
 
 def sentences(text: str, number: int) -> str:

@@ -81,7 +81,12 @@ def test_whatever_the_provider_does_the_run_ends_with_a_valid_submission(task, m
 
 def nonsense(text: str, number: int) -> Reply:
     """Answers that no program can take: no fence, other cells, what was not asked for."""
-    kinds = ["I would try boosting.", CANDIDATE.replace("# %% model", "# %% submit"), "```json\n[1, 2\n```", "```python\n(\n```"]
+    kinds = [
+        "I would try boosting.",
+        CANDIDATE.replace("# %% model", "# %% submit"),
+        "```json\n[1, 2\n```",
+        "```python\n(\n```",
+    ]
     return Reply(kinds[number % len(kinds)])
 
 
@@ -120,9 +125,7 @@ def test_the_cap_on_calls_holds_over_a_resume(task, mle_star, tmp_path):
 def test_a_provider_that_stays_down_pauses_the_run_and_a_resume_goes_on(task, mle_star, tmp_path):
     run = tmp_path / "run"
     with LlmServer(answer, always="500") as server:
-        done = mle_star(
-            "run", task, "--out", run, *settings(server, "--set", "llm.retries=2"), OPENAI_API_KEY=KEY
-        )
+        done = mle_star("run", task, "--out", run, *settings(server, "--set", "llm.retries=2"), OPENAI_API_KEY=KEY)
         assert done.returncode == 130, done.stderr
         assert "resume" in done.stderr
         assert overview.show(run).state == "paused"

@@ -15,7 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlestar.records import (
-    Exchange, Idea, Job, Judged, Left, Letter, Outcome, Page, Profile, Progress, Score, Scored, Verb,
+    Exchange,
+    Idea,
+    Job,
+    Judged,
+    Left,
+    Letter,
+    Outcome,
+    Page,
+    Profile,
+    Progress,
+    Score,
+    Scored,
+    Verb,
 )  # fmt: skip
 from mlestar.roles import Request
 
@@ -44,8 +56,7 @@ class Desk(Protocol):
     def call(self, number: int, about: str, ask: Callable[[], Exchange]) -> Exchange:
         """Pay for call `number` of this request, once: a recorded one is returned as it was.
 
-        `about` is what tells this call from another (the complaint about the answer before). Raises Spent
-        when a cap on money or calls does not allow another.
+        `about` tells it from another (the complaint about the answer before). Raises Spent where a cap is reached.
         """
         ...
 

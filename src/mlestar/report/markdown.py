@@ -15,7 +15,12 @@ _MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
 _BLOCK = re.compile(r"^(\d*)([-+=#.)])")  # what begins a heading, a list or a rule
 _ADDRESS = re.compile(r":(?=/)|www(?=\.)|@", re.IGNORECASE)  # what readers make links of
 Line = tuple[str, str]  # an address, and what was noted there
-_CHAPTERS = (("start", "The first minute"), ("init", "Initial solution"), ("refine", "Refinement"), ("added", "Handed in"))
+_CHAPTERS = (
+    ("start", "The first minute"),
+    ("init", "Initial solution"),
+    ("refine", "Refinement"),
+    ("added", "Handed in"),
+)
 
 
 def markdown(found: Summary, final: Final | None, notes: Sequence[Line], size: Breadths | None = None) -> str:

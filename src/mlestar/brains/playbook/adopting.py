@@ -119,7 +119,7 @@ def adopt(shelf: Shelf, request: Adopt) -> WrittenScript:
 
 def _literal(text: str) -> str:
     """A program as a string that people can read, whatever quotes are in it."""
-    for quotes in ("\'\'\'", '"""'):
+    for quotes in ("'''", '"""'):
         if quotes not in text and not text.endswith(("\\", quotes[0])):
             prefix = "r" if "\\" in text else ""
             return f"{prefix}{quotes}{text}{quotes}"
