@@ -229,6 +229,9 @@ def test_mistakes_come_back_as_one_text(made, tmp_path):
     cases = [
         ("there is no such task folder", "run", {"task": str(tmp_path / "none")}),
         ("refine.outr", "run", {"task": str(broken), "settings": {"refine.outr": 2}}),
+        ("is the user's to set", "run", {"task": str(broken), "settings": {"unsafe": True}}),
+        ("is the user's to set", "run", {"task": str(broken), "settings": {"roles.planner": "cli:x"}}),
+        ("is the user's to choose", "resume", {"run": run, "brain": "cli:x"}),
         ("not a time span", "run", {"task": str(broken), "budget": "soon"}),
         ("has no sample submission", "run", {"task": str(broken), "brain": "none", "out": str(tmp_path / "new")}),
         ("none", "show", {"run": str(tmp_path / "none")}),

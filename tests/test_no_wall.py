@@ -75,3 +75,17 @@ def test_doctor_names_the_wall_and_a_wrong_one_is_refused(mle_star, task, tmp_pa
     assert done.returncode == 2
     assert "wall" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_scripts_that_are_handed_in_and_what_a_brain_in_words_writes(task, mle_star, script, tmp_path):
+    small = ["--set", "wall=none", "--set", "judging.folds=2"]
+    for brain in ("relay", "cli:cat", "openai:any"):
+        done = mle_star("run", task, "--out", tmp_path / "no", "--brain", brain, *small, OPENAI_API_KEY="sk-none-1234")
+        assert done.returncode == 2
+        assert "--unsafe" in done.stderr
+    run = tmp_path / "run"
+    assert mle_star("run", task, "--out", run, "--brain", "none", *small).returncode == 0
+    for arguments in (["add", run, script], ["look", run, script], ["hint", run, "--cell", "post", "--from", script]):
+        done = mle_star(*arguments)
+        assert done.returncode == 2, arguments
+        assert "--unsafe" in done.stderr

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -32,7 +33,8 @@ from mlestar.search.barring import bars
 from mlestar.search.gather import Pages
 from mlestar.search.pages import Arxiv, Duck, Hub, Tavily
 
-ALONE = ("playbook", "random", "none")
+Make = Callable[[Sequence[Recipe], frozenset[str]], Brain]
+ALONE: dict[str, Make] = {"playbook": Playbook, "random": Random, "none": Playbook}  # brains that ask nobody
 EXTRA = ("scipy", "torch", "transformers", "statsmodels", "umap")  # modules that brains like to know of
 
 
@@ -68,7 +70,7 @@ def cast(
     store: Store, settings: Settings, recipes: Sequence[Recipe], installed: frozenset[str], here: Surroundings
 ) -> Brain:
     """The brain of a run. Raises SettingsError where a name, a key or a role is wrong."""
-    base: Brain = Random(recipes, installed) if settings.brain == "random" else Playbook(recipes, installed)
+    base = ALONE.get(settings.brain, Playbook)(recipes, installed)
     routed = {_role(name): role for name, role in settings.roles.items()}
     if settings.brain in ALONE and not routed:
         return base
@@ -86,9 +88,22 @@ def cast(
 
 
 def _voice(store: Store, settings: Settings, name: str, own: config.Role, role: str) -> Voice:
+    return Relay(Mail(store.run)) if name == "relay" else _alone(settings, name, own, role)
+
+
+@contextmanager
+def voice(settings: Settings, name: str, role: str) -> Iterator[Voice]:
+    """A voice that needs no run: a language model or a command. Raises SettingsError for any other name."""
+    found = _alone(settings, name, config.Role(), role)
+    try:
+        yield found
+    finally:
+        if isinstance(found, LanguageModel):
+            found.close()
+
+
+def _alone(settings: Settings, name: str, own: config.Role, role: str) -> LanguageModel | Command:
     llm = settings.llm
-    if name == "relay":
-        return Relay(Mail(store.run))
     if name.startswith("cli:"):
         return Command(name.removeprefix("cli:"), converse, llm.timeout)
     if ":" not in name:

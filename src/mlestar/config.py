@@ -194,6 +194,9 @@ def load(assignments: list[str] | None = None, **given: Any) -> Settings:
 def changed(recorded: dict[str, Any], changes: dict[str, Any]) -> Settings:
     """The settings that a run began with, with some changed; raises SettingsError naming the setting."""
     sections = {k: {**recorded[k], **v} for k, v in changes.items() if isinstance(v, dict) and k in SECTIONS}
+    if "roles" in changes:  # each has settings of its own
+        before = recorded.get("roles", {})
+        sections["roles"] = before | {name: before.get(name, {}) | own for name, own in changes["roles"].items()}
     return _made({**recorded, **changes, **sections})
 
 

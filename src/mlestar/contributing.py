@@ -33,6 +33,8 @@ def steer(run: Path, about: str, text: str, sender: str) -> None:
         raise SettingsError(f"there is no way to steer called {about!r}; there are {', '.join(WORDS)} and cell:<name>")
     if not text.strip():
         raise SettingsError(f"{about}: there is nothing said")
+    if about.startswith("cell:"):
+        _need_wall(run)
     Mail(run).post("steer", about, text, sender)
 
 
@@ -43,6 +45,7 @@ def add(run: Path, script: Path, sender: str, watch: Watch) -> Scored:
 
 def add_text(run: Path, name: str, text: str, sender: str, watch: Watch) -> Scored:
     """The same for a script that is in no file."""
+    _need_wall(run)
     number = Mail(run).post("add", name, text, sender)
     return _outcome(run, f"added/{number}/scored", Scored, lambda: _serve(run, watch))
 
@@ -54,8 +57,16 @@ def look(run: Path, script: Path, sender: str, watch: Watch) -> str:
 
 def look_text(run: Path, name: str, text: str, sender: str, watch: Watch) -> str:
     """The same for a script that is in no file."""
+    _need_wall(run)
     number = Mail(run).post("look", name, text, sender)
     return _outcome(run, f"added/look-{number}/seen", str, lambda: _serve(run, watch))
+
+
+def _need_wall(run: Path) -> None:
+    """Refuse a stranger's code in a run whose scripts have no wall around them."""
+    facts = queries.facts(run)
+    if "settings" in facts and "sandbox" in facts:
+        runs.need_wall(facts["sandbox"], config.changed(facts["settings"], {}), "a script that is handed in")
 
 
 def _text(script: Path) -> str:

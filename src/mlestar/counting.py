@@ -28,7 +28,7 @@ def calls(size: Breadths, only_start: bool = False) -> dict[str, Range]:
     if only_start:
         return {"retriever": (0, 1), "candidate writer": (0, 1), "debugger": (0, size.debug)}
     M, L, T, K, R, D = size.candidates, size.branches, size.outer, size.inner, size.rounds, size.debug
-    looks = L * (1 + T)  # before the candidates, and before each target's plans
+    looks = 1 + L * T  # one for all branches before the candidates, and one before each target's plans
     scripts = 1 + L * (M + (M - 1) + 2 + T * (MOST_VARIANTS + K))  # all that may fail
     return {
         "retriever": (L, L + 1),  # the run's first model is the library's, where it has one
@@ -60,7 +60,7 @@ def jobs(settings: Settings) -> tuple[Stage, ...]:
     views = 2 if settings.judging.seal else 1
     return (
         start,
-        Stage("looks at the data", (0, L * (1 + T) * size.looks)),
+        Stage("looks at the data", (0, (1 + L * T) * size.looks)),
         Stage("candidates", (M * few, L * M * script)),
         Stage("mergers", (0, L * (M - 1) * script)),
         Stage("checks, and the initial solution on the real files", (0, L * (2 * script + 1))),

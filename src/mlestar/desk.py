@@ -61,14 +61,15 @@ class Seat:
     request: Any
     journal: Journal
     purse: Purse
-    time: Callable[[], tuple[float | None, float | None]]  # seconds left of this phase, and of the run
+    time: Callable[[], tuple[float | None, float | None, float]]  # seconds: of this phase, of the run, of one job
     pause: Callable[[], None]
     failed: threading.Event
     folds: int = 5
 
     def left(self) -> Left:
         """What is left of time, money and calls."""
-        return Left(*self.time(), *self.purse.left(), self.folds)
+        phase, run, limit = self.time()
+        return Left(phase, run, *self.purse.left(), self.folds, limit)
 
     def call(self, number: int, about: str, ask: Callable[[], Exchange]) -> Exchange:
         """One paid call, recorded at `<address>/call-<number>`."""
@@ -93,7 +94,7 @@ class Seat:
         rest = seconds
         while rest > 0:
             self.pause()
-            left, _ = self.time()
+            left, *_ = self.time()
             if left is not None and left <= 0:
                 return False
             self.failed.wait(min(rest, TICK))

@@ -439,6 +439,7 @@ class Left:
     usd: float | None = None
     calls: int | None = None
     folds: int = 5
+    job_seconds: float = 600.0  # after which a job that is begun now is ended
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from mlestar.journal import fork as copy_journal
 from mlestar.journal import queries
 from mlestar.journal.clock import RunClock
 from mlestar.journal.database import roomy
+from mlestar.journal.mail import Mail
 from mlestar.journal.store import Store, ask_stop
 from mlestar.lab import Lab
 from mlestar.ports import Answer, Brain, Executor
@@ -104,11 +105,11 @@ def _task_of(store: Store, settings: Settings) -> Prepared:
 def _serve(settings: Settings, program: str, files: Mapping[str, bytes]) -> Answer:
     """What runs a user's own metric."""
     service = Service(program, files, settings.wall)
-    _need_wall(service.wall, settings, "the task's own metric")
+    need_wall(service.wall, settings, "the task's own metric")
     return service.ask
 
 
-def _need_wall(wall: str, settings: Settings, what: str) -> None:
+def need_wall(wall: str, settings: Settings, what: str) -> None:
     """Refuse code that did not come with mle-star where nothing holds it (DESIGN.md §10)."""
     if wall == "none" and not settings.unsafe:
         raise SettingsError(
@@ -184,9 +185,9 @@ def workbench(store: Store, settings: Settings, watch: Watch, stopping: Stopping
     library = Library([Path(settings.library)] if settings.library else [])
     executor = casting.executor(settings, store.run)
     if settings.library:
-        _need_wall(executor.wall, settings, "a library of your own")
-    if settings.brain not in ("playbook", "random"):
-        _need_wall(executor.wall, settings, f"what the brain {settings.brain!r} writes")
+        need_wall(executor.wall, settings, "a library of your own")
+    if _has_strangers(store, settings):
+        need_wall(executor.wall, settings, "what brains in words, people or assistants wrote for this run")
     store.set_fact("sandbox", executor.wall)
     store.set_fact("sandbox_about", executor.about)
     store.set_fact("task_facts", _task_facts(task, executor))
@@ -198,6 +199,17 @@ def workbench(store: Store, settings: Settings, watch: Watch, stopping: Stopping
     purse = Purse(settings.max_cost, settings.max_calls, *queries.paid(store.run))
     rules, house = _rules(settings), House(store, watch, stopping)
     return replace(_joined(store, task, executor, brain, library, rules, house, purse), pages=casting.outside(settings))
+
+
+def _has_strangers(store: Store, settings: Settings) -> bool:
+    """Whether code that did not come with mle-star is part of this run, from this sitting or an earlier one."""
+    mail = Mail(store.run)
+    steered = any(letter.about.startswith("cell:") for letter in mail.letters("steer"))
+    here = settings.brain not in casting.ALONE or bool(settings.roles) or steered
+    found = here or bool(mail.letters("add") or mail.letters("look")) or bool(store.facts.get("strangers"))
+    if found:
+        store.set_fact("strangers", True)
+    return found
 
 
 def _joined(
@@ -245,7 +257,7 @@ def try_script(task: Path, script: Path, settings: Settings, watch: Watch, scrat
         raise SettingsError(f"{script}: there is no such script")
     with stoppable() as stopping, _made(scratch, {"task": str(task.resolve()), "state": "running"}) as store:
         executor = casting.executor(settings, store.run)
-        _need_wall(executor.wall, settings, f"the script {script.name}")
+        need_wall(executor.wall, settings, f"the script {script.name}")
         prepared = _task_of(store, settings)
         rules = replace(_rules(settings), folds=settings.judging.folds or 5)
         house, brain = House(store, watch, stopping), Playbook((), frozenset())

@@ -20,7 +20,7 @@ from mlestar.records import Attempt, Direction, Effect, FoldResult, Judged, Prof
 from mlestar.workbench import Workbench
 
 _FINDING = re.compile(r"^finding:\s*(.{1,300})$", re.MULTILINE)
-MOST_FINDINGS = 40
+MOST_FINDINGS = 60
 MOST_SEEN = 8_000  # characters of what one look prints
 MOST_SHOWN = 6_000  # characters of its script, so that what it computed can be used
 
@@ -106,7 +106,7 @@ def look(
 ) -> tuple[str, ...]:
     """Let the brain look at most `most` times: its scripts read the search rows and the incumbent's residuals.
 
-    What they print is what comes back: the lines that begin with `finding:` where there are any, else all of it.
+    What they print is what comes back: line by line where all lines begin with `finding:`, else as one text.
     """
     findings: tuple[str, ...] = ()
     for i in range(most):
@@ -117,10 +117,16 @@ def look(
         if reply.script is None:
             break
         seen = observe(here, reply.script, best)
-        lines = _FINDING.findall(seen)[:MOST_FINDINGS]
+        lines = _findings(seen)
         shown = f"{reply.question}\nThe script:\n{reply.script[:MOST_SHOWN]}\nIt printed:\n{seen}"
         findings += tuple(lines) if lines else (shown,)
     return findings
+
+
+def _findings(seen: str) -> list[str]:
+    """The findings of an output that consists of nothing else; any other output counts as a whole."""
+    said = [line for line in seen.splitlines() if line.strip()]
+    return _FINDING.findall(seen) if all(map(_FINDING.match, said)) and len(said) <= MOST_FINDINGS else []
 
 
 def observe(bench: Workbench, script: str, best: Scored | None) -> str:

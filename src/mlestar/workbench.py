@@ -209,11 +209,12 @@ class Workbench:
         phase = "refine" if late and self.phase == "init" else self.phase
         return self.rules.budget * getattr(self.rules.ends, phase, 1.0) - self.clock.spent()
 
-    def times(self) -> tuple[float | None, float | None]:
-        """Seconds left of this phase, and of the whole run; None without a budget."""
+    def times(self) -> tuple[float | None, float | None, float]:
+        """Seconds left of this phase, and of the whole run (None without a budget); and what ends a job begun now."""
+        limit = self.limits().seconds
         if self.rules.budget is None:
-            return None, None
-        return self.left(), self.rules.budget - self.clock.spent()
+            return None, None, limit
+        return self.left(), self.rules.budget - self.clock.spent(), limit
 
     def fits(self, name: str, seconds: float, late: bool = False) -> bool:
         """Does something that takes `seconds` fit into this phase? Always, without a time budget.
@@ -228,7 +229,7 @@ class Workbench:
 
     def limits(self) -> Limits:
         """The limits of one job here: a job outlives its phase only by a small part of the budget."""
-        left, budget = self.left(), self.rules.budget
+        left, budget = self.left(late=True), self.rules.budget
         grace = GRACE if self.phase == "finalise" else GRACE / 3
         if left is None or budget is None:
             return self.rules.limits
@@ -251,7 +252,7 @@ class Workbench:
         with ThreadPoolExecutor(max_workers=max(len(calls), 1)) as pool:
             futures = [pool.submit(one, call) for call in calls]
         errors = [error for future in futures if (error := future.exception())]
-        for error in sorted(errors, key=lambda error: isinstance(error, Interrupted)):
+        for error in sorted(errors, key=lambda error: type(error) is Interrupted):
             raise error
         return [future.result() for future in futures]
 

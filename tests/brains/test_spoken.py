@@ -109,7 +109,7 @@ def test_what_is_left_is_told(recipes: tuple[Recipe, ...]) -> None:
     here = ground(recipes, ALL, TABLE)
     asked = render(roles.Retrieve(TABLE, seed=1), HERE, LEFT, here).asked
     assert "3 min of this phase, 15 min of the run, $1.25, 40 calls" in asked
-    assert "under 30 s" in asked
+    assert "under 33 s" in asked
     assert "under 5 min" in render(roles.Retrieve(TABLE, seed=1), HERE, Left(), here).asked
 
 

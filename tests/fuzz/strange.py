@@ -6,8 +6,8 @@ from effort import HOSTILE, texts
 from hypothesis import strategies as st
 
 from mlestar import roles
-from mlestar.brains import BRAINS
 from mlestar.brains.scripted import Scripted
+from mlestar.casting import ALONE
 from mlestar.records import Idea, Plan, Target
 
 SCRIPT = '''# /// script
@@ -136,4 +136,4 @@ class Strange(Scripted):
         super().__init__({role: [reply] for role, reply in self.replies.items()})
 
 
-BRAINS["strange"] = f"{__name__}:Strange"
+ALONE["strange"] = Strange

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mlestar.cli.options import Json, Run, Seed, Task, app, say
+from mlestar.cli.options import Json, MaxCalls, MaxCost, Run, Seed, Sets, Task, app, say
+from mlestar.errors import SettingsError
 
 
 @app.command("runs")
@@ -39,11 +41,45 @@ def report(run: Run) -> None:
 
 
 @app.command()
-def check(task: Task) -> None:
+def check(
+    task: Task,
+    brain: Annotated[
+        str | None,
+        typer.Option(
+            "--brain",
+            help="let provider:model or cli:COMMAND propose a task.toml; it is sent the description, the names of "
+            "files and the first rows of tables",
+        ),
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="keep the proposal, where there is no task.toml")] = False,
+    max_cost: MaxCost = None,
+    max_calls: MaxCalls = None,
+    sets: Sets = None,
+) -> None:
     """What was inferred from a task folder, from which evidence, and what is wrong. Runs nothing."""
+    if brain is not None:
+        _propose(task, brain, write, max_cost, max_calls, sets)
+        return
+    if write or max_cost is not None or max_calls is not None or sets:
+        raise SettingsError("--write, --max-cost, --max-calls and --set are for a proposal: name who makes it, --brain")
     from mlestar.tasks.check import check as checked
 
     say(checked(task))
+
+
+def _propose(
+    task: Path, brain: str, write: bool, max_cost: float | None, max_calls: int | None, sets: list[str] | None
+) -> None:
+    """Ask for a `task.toml`, show it, and keep it where that was asked for."""
+    from mlestar import config, task_reading
+
+    settings = config.load(sets, brain=brain, max_cost=max_cost, max_calls=max_calls)
+    if write:
+        task_reading.refuse_to_replace(task)
+    found = task_reading.propose(task, settings, lambda text: say(text, sys.stderr))
+    say(task_reading.told(found))
+    kept = task_reading.write(task, found) if write else None
+    say(f"\n{kept} was written" if kept else "\nnothing was written" + ("" if write else "; --write keeps it"))
 
 
 @app.command()

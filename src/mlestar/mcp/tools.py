@@ -67,7 +67,7 @@ class Tools:
     def run(
         self,
         task: Task,
-        brain: Annotated[str, Field(description="relay, none, playbook, provider:model, cli:COMMAND")] = "relay",
+        brain: Annotated[str, Field(description="relay, none, playbook, provider:model")] = "relay",
         budget: Budget = "",
         settings: Sets = None,
         out: Annotated[str, Field(description="the run folder to make; by default runs/<task>-<time>")] = "",
@@ -75,8 +75,8 @@ class Tools:
         """Start a run on a task folder, and get its folder at once; it goes on by itself, also when you are gone.
 
         brain "relay": you answer its questions. "none": free drive, you hand in scripts. "playbook": the built-in
-        brain, which needs nobody and no key; a good baseline. Scripts run behind a wall without network; set `unsafe`
-        only when your user says so. Then poll with `show`, not more often than every 30 seconds.
+        brain, which needs nobody and no key; a good baseline. Scripts run behind a wall without network.
+        Then poll with `show`, not more often than every 30 seconds.
         """
         if not task.is_dir():
             raise TaskError(f"{task}: there is no such task folder")
@@ -249,10 +249,21 @@ class Tools:
         return status(run)
 
 
+USERS_OWN = ("unsafe", "wall", "interpreter", "assets", "library", "packages.uv", "packages.resolve", "packages.allow")
+
+
 def _assignments(settings: Sets) -> list[str]:
+    """What an assistant may set: not what decides which programs run outside the wall; that is the user's."""
+    for name, value in (settings or {}).items():
+        if name in USERS_OWN or "cli:" in str(value):
+            raise SettingsError(
+                f"{name!r} is the user's to set: in mlestar.toml, or as MLESTAR_* where the server runs"
+            )
     return [f"{name}={value}" for name, value in (settings or {}).items()]
 
 
 def _options(brain: str, budget: str, settings: Sets) -> list[str]:
+    if brain.startswith("cli:"):
+        raise SettingsError("a command as the brain is the user's to choose: mle-star run TASK --brain cli:COMMAND")
     given = [f"--set={text}" for text in _assignments(settings)]
     return [*given, *([f"--brain={brain}"] if brain else []), *([f"--budget={budget}"] if budget else [])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from mlestar import roles, scripts
 from mlestar.brains.playbook import spots
@@ -53,7 +53,10 @@ class Spoken:
             return self._base.play(request, desk)
         here = ground(self._recipes, self._installed, request.profile)
         known = self._without_call(request, here, desk)
-        return known if known is not None else self._asked(request, here, chain, desk)
+        if known is not None:
+            return known
+        reply = self._asked(request, here, chain, desk)
+        return self._with_library(request, reply, desk) if isinstance(reply, roles.Ideas) else reply
 
     def _asked(self, request: Request[R], here: Ground, chain: Sequence[Voice], desk: Desk) -> R:
         """Ask until an answer can be taken."""
@@ -92,6 +95,16 @@ class Spoken:
             return replace(chain[-1].say(request.role, prompt, past, desk), prompt=digest)
 
         return ask
+
+    def _with_library(self, request: Request[R], reply: Any, desk: Desk) -> R:
+        """The library's best model comes first: it needs no call, runs while others think, and is a sure member."""
+        try:
+            own: Any = self._base.play(request, desk)
+        except SettingsError:
+            return cast(R, reply)
+        named = {idea.recipe for idea in reply.ideas if idea.recipe}
+        first = [idea for idea in own.ideas[1:2] if idea.recipe and idea.recipe not in named]  # after the quick one
+        return cast(R, roles.Ideas((*first, *reply.ideas)))
 
     def _stood_in(self, request: Request[R], desk: Desk, reason: str) -> R:
         """The base brain's reply; the empty one of the role where it has none for such a task."""

@@ -150,7 +150,7 @@ def _surroundings(here: Surroundings) -> str:
         + ". Do not count on others.",
     ]
     if here.weights:
-        lines.append(f"- Weights and data below `assets/`: {'; '.join(word(name, 200) for name in here.weights)}.")
+        lines.append(f"- Weights and data below `assets/`: {'; '.join(code(name, 200) for name in here.weights)}.")
     return "\n".join(lines)
 
 

@@ -32,7 +32,8 @@ def budget(here: Surroundings, left: Left) -> str:
     each = duration(advised(here, left))
     return (
         f"{told}A script is run once per fold, {left.folds} in all, and {here.jobs} jobs run side by side: "
-        f"**under {each} for one execution** leaves time for another; it is killed after {duration(here.job_seconds)}."
+        f"**under {each} for one execution** leaves time for another; a job that begins now is killed after "
+        f"{duration(left.job_seconds)}."
     )
 
 
