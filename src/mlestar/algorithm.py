@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 
 def solve(lab: Lab, size: Breadths) -> Final:
-    """The whole way: a first look, L branches side by side, then the ensemble, then the finish."""
+    """The whole way: the search, then the ensemble, then the finish."""
     lab = lab.at("start").open()
+    return finish(lab, search(lab, size), size)
+
+
+def search(lab: Lab, size: Breadths) -> list[Scored]:
+    """A first look, then L branches side by side; their solutions, best first."""
     findings = lab.at("start").look(lab.first)
     branches = [partial(branch, lab.at(f"branch-{i}"), findings, size) for i in range(size.branches)]
-    return finish(lab, lab.rank(lab.with_guests(branches)), size)
+    return lab.rank(lab.with_guests(branches))
 
 
 def finish(lab: Lab, leaders: list[Scored], size: Breadths) -> Final:

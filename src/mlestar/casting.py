@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -13,12 +13,13 @@ from mlestar.brains.playbook import Playbook
 from mlestar.brains.random import Random
 from mlestar.brains.recorded import Recorded, answers
 from mlestar.brains.spoken.brain import Spoken
+from mlestar.brains.spoken.keys import provider_of, redact, secrets_in
 from mlestar.brains.spoken.llm import LanguageModel
 from mlestar.brains.spoken.relay import Command, Relay
 from mlestar.brains.spoken.voice import Voice
 from mlestar.config import Settings
 from mlestar.errors import SettingsError
-from mlestar.executors.command import converse
+from mlestar.executors.command import converse, program
 from mlestar.executors.local import LocalExecutor
 from mlestar.executors.packages import Policy
 from mlestar.executors.probe import probe
@@ -26,11 +27,11 @@ from mlestar.executors.walls.wall import devices
 from mlestar.journal import queries
 from mlestar.journal.mail import Mail
 from mlestar.journal.store import Store
-from mlestar.ports import Brain, Outside, PageSearch
+from mlestar.ports import Brain, Outside
 from mlestar.records import Recipe, Surroundings
 from mlestar.roles import ROLES
 from mlestar.search.barring import bars
-from mlestar.search.gather import Pages
+from mlestar.search.gather import Pages, PageSearch
 from mlestar.search.pages import Arxiv, Duck, Hub, Tavily
 
 Make = Callable[[Sequence[Recipe], frozenset[str]], Brain]
@@ -78,17 +79,22 @@ def cast(
         place = Path(settings.brain.removeprefix("recorded:"))
         return Recorded(settings.brain, answers(place, _recorded), base)
     voices: dict[str, list[Voice]] = {}
+    proven = {usage.by for usage in queries.usage(store.run)}
     for role in ROLES:
         own = routed.get(role, config.Role())
         chain = [own.model or settings.brain, *settings.fallback]
         names = chain[: chain.index("playbook")] if "playbook" in chain else chain
-        voices[role] = [_voice(store, settings, name, own, role) for name in names if name not in ALONE]
+        voices[role] = [_voice(store, settings, name, own, role, proven) for name in names if name not in ALONE]
     stand_in = "playbook" in settings.fallback
     return Spoken(settings.brain, voices, here, base, recipes, installed, settings.llm.attempts, stand_in)
 
 
-def _voice(store: Store, settings: Settings, name: str, own: config.Role, role: str) -> Voice:
-    return Relay(Mail(store.run)) if name == "relay" else _alone(settings, name, own, role)
+def _voice(
+    store: Store, settings: Settings, name: str, own: config.Role, role: str, proven: Collection[str]
+) -> Voice:  # fmt: skip
+    if name == "relay":
+        return Relay(Mail(store.run))
+    return _alone(settings, name, own, role, proven)
 
 
 @contextmanager
@@ -102,21 +108,53 @@ def voice(settings: Settings, name: str, role: str) -> Iterator[Voice]:
             found.close()
 
 
-def _alone(settings: Settings, name: str, own: config.Role, role: str) -> LanguageModel | Command:
-    llm = settings.llm
+def _alone(
+    settings: Settings, name: str, own: config.Role, role: str, proven: Collection[str] = ()
+) -> LanguageModel | Command:  # fmt: skip
+    """`proven` are voices that have answered in this run."""
+    llm, keys = settings.llm, config.keys(settings)
     if name.startswith("cli:"):
-        return Command(name.removeprefix("cli:"), converse, llm.timeout)
+        command = name.removeprefix("cli:")
+        argv = program(command)
+        secret = {**keys, **secrets_in(argv)}
+        return Command(command, Path(argv[0]).name, converse, llm.timeout, lambda text: redact(text, secret))
     if ":" not in name:
         raise SettingsError(
             f"setting 'brain': there is no brain {name!r}; there are {', '.join(ALONE)}, relay, recorded:RUN, "
             "cli:COMMAND, and any language model as provider:model, for example openai:NAME or ollama:NAME"
         )
+    searching = llm.web_search and role == "retriever"
+    if searching and settings.search.bar_same_task:
+        raise SettingsError(
+            "settings 'llm.web_search' and 'search.bar_same_task' exclude each other: what a provider's own search "
+            "finds has been read before anybody can leave it out. Search with search.providers, or give up one of them"
+        )
     return LanguageModel(
-        name, keys=config.keys(settings), base_url=llm.base_url,
+        name, keys=keys, base_url=llm.base_url if provider_of(name) == _served(settings) else "",
         temperature=llm.temperature if own.temperature is None else own.temperature,
         max_tokens=own.max_tokens or llm.max_tokens, timeout=llm.timeout, attempts=llm.retries, parallel=llm.parallel,
-        web_search=llm.web_search and role == "retriever", price=llm.price, ceiling=llm.ceiling,
+        web_search=searching, price=llm.price, ceiling=llm.ceiling, proven=name in proven,
     )  # fmt: skip
+
+
+def _served(settings: Settings) -> str:
+    """The provider that `llm.base_url` is the address of: the brain's; if it has none, the only one that is named.
+
+    Nobody else's requests go there, for their keys would go with them.
+    """
+    named = [settings.brain, *(role.model or "" for role in settings.roles.values()), *settings.fallback]
+    found = [_provider(name) for name in named]
+    others = sorted({provider for provider in found if provider})
+    if settings.llm.base_url and not found[0] and len(others) > 1:
+        raise SettingsError(
+            f"setting 'llm.base_url': whose address is it, of {', '.join(others)}? Give each its own in the "
+            "environment or under [keys] in mlestar.toml, such as OPENAI_BASE_URL"
+        )
+    return found[0] or (others[0] if others else "")
+
+
+def _provider(name: str) -> str:
+    return "" if name.startswith(("cli:", "recorded:")) else provider_of(name)
 
 
 def _role(name: str) -> str:

@@ -7,11 +7,12 @@ working directory. Unknown names are refused.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -59,9 +60,19 @@ class Debug(_Section):
     rounds: int = Field(2, ge=0, le=1000, description="D: repairs of one failing script")
 
 
+def _without_secrets(address: str) -> str:
+    """Settings are kept in the run's folder, so an address among them is no place for a key."""
+    if re.search(r"[?#]|//[^/]*@", address):
+        raise ValueError(
+            "it is recorded, so it may hold no user, password or query; set OPENAI_BASE_URL (or <PROVIDER>_BASE_URL) "
+            "in the environment, or under [keys] in mlestar.toml, instead"
+        )
+    return address
+
+
 class Language(_Section):
-    base_url: str = Field(
-        "", description="address of an OpenAI-compatible server, for example http://127.0.0.1:8000/v1"
+    base_url: Annotated[str, AfterValidator(_without_secrets)] = Field(
+        "", description="address of the brain's OpenAI-compatible server, for example http://127.0.0.1:8000/v1"
     )
     temperature: float | None = Field(None, ge=0, le=2, description="sampling temperature; absent: the provider's own")
     max_tokens: int | None = Field(None, ge=256, description="most tokens of one answer; absent: the provider's own")

@@ -6,29 +6,31 @@ run here, with the run in our hands for that long. Each is a recorded step.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mlestar import algorithm, config, guests, runs
-from mlestar.errors import NoSolution, RunError, SettingsError
+from mlestar import casting, config, ending, guests, runs
+from mlestar.errors import RunError, SettingsError
 from mlestar.housekeeping import Watch, stoppable
 from mlestar.journal import queries
 from mlestar.journal.mail import Mail, Question, pause
 from mlestar.journal.store import Store
 from mlestar.lab import Lab
-from mlestar.records import Final, Scored
+from mlestar.records import Scored
 
 T = TypeVar("T")
 TICK = 0.5  # seconds between looks for what became of a letter
 WORDS = ("hint", "pin", "forbid", "model", "target")
 
 
-def steer(run: Path, about: str, text: str, sender: str) -> None:
-    """Say something to a run. `about` is one of WORDS, or `cell:<name>` with the cell's new source."""
+def steer(run: Path, about: str, text: str, sender: str) -> str:
+    """Say something to a run; returns when it is heard.
+
+    `about` is one of WORDS, or `cell:<name>` with the cell's new source.
+    """
     if about not in WORDS and not about.startswith("cell:"):
         raise SettingsError(f"there is no way to steer called {about!r}; there are {', '.join(WORDS)} and cell:<name>")
     if not text.strip():
@@ -36,6 +38,9 @@ def steer(run: Path, about: str, text: str, sender: str) -> None:
     if about.startswith("cell:"):
         _need_wall(run)
     Mail(run).post("steer", about, text, sender)
+    if queries.facts(run).get("state") == "done" and not queries.is_running(run):
+        return f"{run} is done, so nobody hears it: it counts where the method goes on, as after `mle-star fork {run}`"
+    return f"{run} will hear it at its next step"
 
 
 def add(run: Path, script: Path, sender: str, watch: Watch) -> Scored:
@@ -78,6 +83,7 @@ def _text(script: Path) -> str:
 
 def _outcome(run: Path, address: str, returns: type[T], serve: Callable[[], None]) -> T:
     """Wait for a step that the run's driver records; where there is none, be the driver."""
+    tries = 2  # whoever had the run when the first failed may have left since
     while True:
         found = queries.step(run, address)
         if found is not None and found.state == "ok":
@@ -88,7 +94,8 @@ def _outcome(run: Path, address: str, returns: type[T], serve: Callable[[], None
         try:
             serve()
         except RunError:
-            if not queries.is_running(run):  # else somebody was faster, and serves us too
+            tries -= not queries.is_running(run)  # else somebody was faster, and serves us too
+            if not tries:
                 raise
 
 
@@ -96,12 +103,13 @@ def _serve(run: Path, watch: Watch) -> None:
     """Take in what was handed in, as the driver."""
     with stoppable() as stopping, Store.open(run) as store:
         bench = runs.workbench(store, config.changed(store.facts["settings"], {}), watch, stopping)
-        lab = Lab(bench).at("start").open()
-        added = lab.at("added").bench
-        mail = Mail(run)
+        mail, lab = Mail(run), Lab(bench)
+        looks = [x for x in mail.letters("look") if not store.knows(f"added/look-{x.number}/seen")]
+        opened = ending.known(lab) if looks else lab.at("start").open()  # a look shows the best there is
+        added = opened.at("added").bench
         taken = [guests.take(added, letter) for letter in mail.letters("add")]
-        best = lab.rank([*lab.working(taken), lab.first])[0]
-        for letter in mail.letters("look"):
+        best = opened.rank([*opened.working([*opened.found.values(), *taken]), opened.first])[0]
+        for letter in looks:
             guests.look(added, letter, best)
 
 
@@ -109,35 +117,12 @@ def finish(run: Path, changes: dict[str, Any], watch: Watch) -> Path:
     """End a run with what there is: ensemble, rehearse, refit, report; scripts handed in since its end included."""
     with stoppable() as stopping, Store.open(run) as store:
         settings = config.changed(store.facts["settings"], changes)
-        ended = store.facts["state"] == "done"
+        bench, free = runs.workbench(store, settings, watch, stopping), settings.brain == "none"
         store.set_fact("state", "running")
-        bench = runs.workbench(store, settings, watch, stopping)
-        return runs.drive(store, lambda: _finish(store, Lab(bench), settings, ended))
-
-
-def _finish(store: Store, lab: Lab, settings: config.Settings, ended: bool) -> Final:
-    """The method's own end where it had one, then a finish of our own where something new was handed in."""
-    size, facts = settings.breadths, store.facts
-    final = None
-    if settings.brain != "none":
-        rules = replace(lab.bench.rules, closing=not ended)
-        with contextlib.suppress(NoSolution):
-            final = algorithm.solve(replace(lab, bench=replace(lab.bench, rules=rules)), size)
-    rows = [row for row in queries.steps(store.run) if row.address.endswith("/taken") and row.state == "ok"]
-    taken = {letter for row in rows for letter in row.read(tuple[int, ...])}
-    fresh = {letter.number for letter in Mail(store.run).letters("add")} - taken
-    if final is not None and not fresh:
-        return final
-    done = facts.get("finishes", 0)
-    number = done + 1 if fresh or not done else done  # with nothing new the last one is replayed
-    opened = lab.at("start").open()
-    here = opened.at(f"finish-{number}")
-    here.take_in()
-    leaders = here.rank(here.working([*here.found.values()]))
-    unhurried = replace(here, bench=guests.unhurried(here.bench))
-    final = algorithm.finish(unhurried, leaders, size)
-    store.set_fact("finishes", number)
-    return final
+        asks = settings.brain not in casting.ALONE or bool(settings.roles)
+        method = runs.rules_of(config.changed(store.facts["settings"], {}))  # what is recorded goes by its own rules
+        lab, wanted = Lab(replace(bench, rules=method)), replace(bench.rules, closing=asks)
+        return runs.drive(store, lambda: ending.finish(store, lab, wanted, free))
 
 
 # --- answers in place of a language model ---------------------------------------------------------------
@@ -150,10 +135,15 @@ def questions(run: Path) -> list[Question]:
 
 def claim(run: Path, who: str, patience: float, name: str = "") -> Question | None:
     """The next question that nobody works on, waiting at most `patience` seconds for one; None when there is none."""
-    mail, waited = Mail(run), 0.0
+    waited = 0.0
     while True:
-        found = mail.claim(who, name)
-        if found is not None or waited >= patience or (not queries.is_running(run) and waited > 5):
+        try:
+            found, driven = Mail(run).claim(who, name), queries.is_running(run)
+        except RunError:  # whoever starts the run has not made its folder yet
+            if waited >= patience:
+                raise
+            found, driven = None, True
+        if found is not None or waited >= patience or (not driven and waited > 5):
             return found
         pause(TICK)
         waited += TICK
@@ -162,20 +152,34 @@ def claim(run: Path, who: str, patience: float, name: str = "") -> Question | No
 def answer(run: Path, name: str, text: str, who: str, patience: float = 20.0) -> str:
     """Answer a question; what became of it in words, as far as that is known within `patience` seconds."""
     Mail(run).answer(name, text, who)
-    parent, _, call = name.rpartition("/")
-    following = f"{parent}/call-{int(call.removeprefix('call-')) + 1}"
     waited = 0.0
-    while waited < patience and queries.is_running(run):
-        whole = queries.step(run, parent)
-        if whole is not None and whole.state == "ok":
-            return "taken"
-        if any(q.name == following for q in Mail(run).questions()):
-            said = [note.text for note in queries.notes(run, parent)]
-            why = said[-1] if said else "it was not in the form that was asked for"
-            return f"refused: {why}\nthe question is open again as {following}"
+    while True:
+        driven = queries.is_running(run)
+        told = _verdict(run, name)
+        if told or waited >= patience or not driven:
+            return told or "kept; whoever drives the run has not read it yet"
         pause(TICK)
         waited += TICK
-    return "kept; whoever drives the run has not read it yet"
+
+
+def _verdict(run: Path, name: str) -> str:
+    """What became of an answer; empty while nothing did."""
+    parent, _, call = name.rpartition("/")
+    number = int(call.removeprefix("call-")) + 1
+    said = [note.text for note in queries.notes(run, parent) if note.address == parent]
+    refused = [text for text in said if text.startswith(f"answer {number} of ")]
+    following = f"{parent}/call-{number}"
+    if any(question.name == following for question in Mail(run).questions()):
+        why = refused[-1] if refused else "it was not in the form that was asked for"
+        return f"refused: {why}\nthe question is open again as {following}"
+    whole = queries.step(run, parent)
+    if whole is None or whole.state != "ok":
+        return ""
+    read = queries.step(run, name)
+    if refused or read is None or read.state != "ok":
+        stood = [text for text in said if " stood in: " in text]
+        return "refused: " + "\n".join([*(refused[-1:] or ["it came too late"]), *stood[-1:]])
+    return "taken"
 
 
 def answers(run: Path) -> list[dict[str, Any]]:

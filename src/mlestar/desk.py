@@ -53,9 +53,9 @@ class Purse:
         return usd, None if self.most_calls is None else max(self.most_calls - self.calls, 0)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Seat:
-    """Implements `ports.Desk` for one request at one address."""
+    """Implements `ports.Desk` for one request at one address. One thread sits there."""
 
     address: str
     request: Any
@@ -65,6 +65,8 @@ class Seat:
     pause: Callable[[], None]
     failed: threading.Event
     folds: int = 5
+    _calling: str = ""  # the address of the call under way
+    _paid: bool = False  # whether it has cost something
 
     def left(self) -> Left:
         """What is left of time, money and calls."""
@@ -78,16 +80,23 @@ class Seat:
         def play() -> Exchange:
             self.pause()
             self.purse.draw()
+            self._calling, self._paid = address, False
             try:
                 exchange = ask()
             except BaseException:
-                self.purse.put_back()
+                if not self._paid:
+                    self.purse.put_back()
                 raise
-            self.purse.pay(exchange)
-            self.journal.charge(address, exchange.cost_usd, exchange.input_tokens + exchange.output_tokens)
+            self.owe(exchange)
             return exchange
 
         return self.journal.step(address, "call", {"request": self.request, "about": about}, Exchange, play)
+
+    def owe(self, exchange: Exchange) -> None:
+        """Pay for an answer, or for tries without one, at the call under way; it is counted from now on."""
+        self._paid = True
+        self.purse.pay(exchange)
+        self.journal.charge(self._calling, exchange.cost_usd, exchange.input_tokens + exchange.output_tokens)
 
     def wait(self, seconds: float) -> bool:
         """Wait a little; False when the time of this phase is over. Raises Interrupted on a stop."""

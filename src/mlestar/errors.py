@@ -7,8 +7,10 @@ MleStarError                 anything that mle-star itself raises; printed witho
 │   └── RunError             the run folder is missing, open elsewhere, or of another kind
 │       └── StaleStep        a recorded step meets other inputs than it was recorded with
 ├── Interrupted              the user asked to stop (exit 130); the run can be resumed
-│   └── Unreachable          who plays the roles stays away: the run waits, and can be resumed
+│   └── Unreachable          who plays the roles, or a package index, stays away: the run waits, and can be resumed
+│       └── Refused          who plays the roles will not take one request: somebody else answers it
 ├── Spent                    a cap on money or calls is reached; caught where brains are asked
+├── Unrecorded               a replay came to its end; always caught
 ├── NoSolution               the run ended and no valid solution exists (exit 1, or 3 when a budget ended it)
 └── StepError                a mistake of ours, with the address of the step where it happened
 
@@ -62,11 +64,19 @@ class Interrupted(MleStarError):
 
 
 class Unreachable(Interrupted):
-    """Raised when whoever plays a role cannot be reached after all retries."""
+    """Raised when whoever plays a role cannot be reached after all retries, or an index of packages cannot."""
+
+
+class Refused(Unreachable):
+    """Raised when whoever plays a role will not take this one request, however often it is asked."""
 
 
 class Spent(MleStarError):
     """Raised when a cap on money or calls allows no further call."""
+
+
+class Unrecorded(MleStarError):
+    """Raised where a replay that may play nothing comes to the first step without an answer; never seen by anybody."""
 
 
 class NoSolution(MleStarError):

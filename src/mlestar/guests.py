@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from mlestar import evaluating, roles, studying
-from mlestar.plain import word
+from mlestar import evaluating, plain, roles, studying
+from mlestar.errors import SettingsError, StepError
 from mlestar.records import Letter, Scored, Solution
 from mlestar.workbench import Workbench
 
@@ -71,7 +71,7 @@ def serve(bench: Workbench, spot: Workbench, over: threading.Event, best: Callab
 def take(bench: Workbench, letter: Letter) -> Scored:
     """Evaluate one script that was handed in; its text is recorded, so the letter is not needed again."""
     here = unhurried(bench.at(str(letter.number)))
-    known = here.decide("handed-in", Letter, lambda: letter)
+    known = here.decide("handed-in", Letter, lambda: replace(letter, body=plain.source(letter.body)))
     scored = here.decide("scored", Scored, lambda: _score(here, known))
     if scored.score is not None and not scored.dropped:
         bench.bank.add(scored)
@@ -79,19 +79,24 @@ def take(bench: Workbench, letter: Letter) -> Scored:
 
 
 def _score(here: Workbench, letter: Letter) -> Scored:
-    made = here.ask(roles.Adopt, roles.WrittenScript, script=letter.body, name=word(letter.about, 60))
-    solution = Solution(made.name, made.script, letter.sender or "handed in", made.cost)
+    """Its score; a reason where it cannot be made composable: no letter may end a run."""
+    name, sender = plain.word(letter.about, 60), letter.sender or "handed in"
+    try:
+        made = here.ask(roles.Adopt, roles.WrittenScript, script=letter.body, name=name)
+    except (SettingsError, StepError) as error:
+        reason = f"it cannot be taken: {plain.word(error.__cause__ or error, evaluating.MOST_REASON)}"
+        here.journal.note(here.address, f"{name}: no score, {reason}")
+        return Scored(Solution(name, letter.body, sender), here.address, None, reason, ())
+    solution = Solution(made.name, made.script, sender, made.cost)
     return evaluating.evaluate(here, solution)
 
 
 def look(bench: Workbench, letter: Letter, best: Scored | None) -> str:
     """Run one analysis script and record what it prints."""
     here = unhurried(bench.at(f"look-{letter.number}"))
-    return here.decide("seen", str, lambda: studying.observe(here, letter.body, best))
+    return here.decide("seen", str, lambda: studying.observe(here, plain.source(letter.body), best))
 
 
 def unhurried(bench: Workbench) -> Workbench:
     """Who hands in a script waits for its score: no phase's end cuts it off, and it is theirs to mend."""
-    return replace(
-        bench, rules=replace(bench.rules, budget=None, closing=False, size=replace(bench.rules.size, debug=0))
-    )
+    return replace(bench, rules=replace(bench.rules, budget=None, size=replace(bench.rules.size, debug=0)))

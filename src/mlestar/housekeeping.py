@@ -64,6 +64,7 @@ class House:
             old.rename(best)
         kept = store.facts.get("kept") if best.exists() else None  # a replay must not go back to a lesser one
         self._any, self._kept = kept is not None, Score(**kept) if kept else None
+        self._ended = store.facts.get("final") is not None  # then only another end may take its place
 
     def tell(self, progress: Progress) -> None:
         """Hand progress to whoever watches."""
@@ -87,7 +88,8 @@ class House:
         """Swap `best/` for a new one, whole: a crash leaves the old or the new, never a mixture."""
         with self._lock:
             known = self._kept
-            if self._any and not final and (score is None or (known is not None and not ahead(score, known))):
+            lesser = self._ended or score is None or (known is not None and not ahead(score, known))
+            if self._any and not final and lesser:
                 return
             self._any, self._kept = True, score
             best, draft, old = (self._store.run / n for n in ("best", "best.new", "best.old"))

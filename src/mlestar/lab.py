@@ -95,7 +95,7 @@ class Lab:
     def write(self, idea: Idea) -> Solution:
         """A_init: a solution with this one model."""
         reply = self.bench.ask(roles.WriteCandidate, roles.WrittenScript, idea=idea)
-        return Solution(reply.name, reply.script, searching.origin(idea), reply.cost)
+        return Solution(reply.name, reply.script, reply.source or searching.origin(idea), reply.cost)
 
     # --- scores ------------------------------------------------------------------------------------
 
@@ -204,7 +204,7 @@ class Lab:
 
     def choose_target(self, best: Scored, study: Study, ledger: Sequence[Attempt]) -> Target:
         """A_extractor: the cell that promises most, by measured effect and by what was tried on it."""
-        chosen = steering.target(self._fresh("target"), best.solution.script)
+        chosen = steering.target(self.bench, self._fresh("target"), best.solution.script)
         if chosen is not None:
             return chosen
         about = {"script": best.solution.script, "effects": study.effects, "standing": self._standing()}

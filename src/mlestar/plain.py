@@ -31,6 +31,12 @@ def word(text: object, most: int = 200) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def says(text: str, words: str) -> bool:
+    """Whether a text has these words, whole and one after the other; no words are in none."""
+    said, wanted = (" ".join(re.findall(r"\w+", each.lower())) for each in (text, words))
+    return bool(wanted) and f" {wanted} " in f" {said} "
+
+
 def source(text: str) -> str:
     """A program's text that can be written and parsed: one kind of line end, no NUL, no lone surrogates."""
     return _LONE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd"))

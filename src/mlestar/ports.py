@@ -28,7 +28,7 @@ from mlestar.records import (
     Score,
     Scored,
     Verb,
-)  # fmt: skip
+)
 from mlestar.roles import Request
 
 T = TypeVar("T")
@@ -60,6 +60,10 @@ class Desk(Protocol):
         """
         ...
 
+    def owe(self, exchange: Exchange) -> None:
+        """Pay, within the call under way, for what was asked in vain: the call counts, whatever becomes of it."""
+        ...
+
     def wait(self, seconds: float) -> bool:
         """Wait a little for somebody; False when the time of this phase is over. Raises Interrupted on a stop."""
         ...
@@ -88,16 +92,6 @@ class SearchProvider(Protocol):
 
     def search(self, query: str, kind: str, limit: int) -> Sequence[Idea]:
         """Return at most `limit` ideas for tasks of `kind`, best first."""
-        ...
-
-
-class PageSearch(Protocol):
-    """Finds pages outside: papers, models, the web."""
-
-    name: str
-
-    def find(self, query: str, limit: int) -> Sequence[Page]:
-        """Return at most `limit` pages, best first. Raises OSError when the service cannot be reached."""
         ...
 
 
@@ -195,8 +189,8 @@ class Journal(Protocol):
         """
         ...
 
-    def knows(self, address: str, beneath: bool = True) -> bool:
-        """Whether the step at `address`, or any beneath it, has an answer."""
+    def knows(self, address: str) -> bool:
+        """Whether the step at `address` has an answer."""
         ...
 
     def charge(self, address: str, cost_usd: float | None, tokens: int = 0) -> None:

@@ -62,11 +62,15 @@ class Retrieve(Request[Ideas]):
 
 @dataclass(frozen=True)
 class WrittenScript:
-    """A whole composable script. `cost` is a rough unit: 1 = a linear model or a small forest."""
+    """A whole composable script. `cost` is a rough unit: 1 = a linear model or a small forest.
+
+    `source` names the recipe where another model than the one asked for was written.
+    """
 
     name: str
     script: str
     cost: float = 1.0
+    source: str = ""
 
 
 @dataclass(frozen=True)

@@ -31,4 +31,4 @@ class Rules:
     most_members: int
     bag: int
     ends: Ends = Ends()
-    closing: bool = False
+    closing: bool = False  # nobody is asked any more

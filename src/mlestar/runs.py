@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from mlestar import algorithm, casting, config, evaluating
+from mlestar import casting, config, ending, evaluating
 from mlestar.bank import PredictionBank
 from mlestar.brains.playbook import Playbook
 from mlestar.config import Settings
@@ -63,8 +63,6 @@ def resume(run: Path, changes: dict[str, Any], watch: Watch) -> Path:
     """Take a run up again: recorded steps are replayed, the rest goes on. `changes` override its settings."""
     with stoppable() as stopping, Store.open(run) as store:
         settings = config.changed(store.facts["settings"], changes)
-        store.set_fact("settings", settings.model_dump(mode="json"))
-        store.set_fact("state", "running")
         return drive(store, lambda: _solve(store, settings, watch, stopping))
 
 
@@ -165,18 +163,16 @@ def drive(store: Store, play: Callable[[], Final | None]) -> Path:
         return run
     found, before = TypeAdapter(Final).dump_python(final, mode="json"), store.facts
     ended: dict[str, Any] = {"final": found, "state": "done"}
-    if before.get("final") != found:  # a replay does not look at the sealed rows again
-        ended["sealed_seen"] = before["sealed_seen"] + (final.sealed is not None)
+    if final.sealed is not None:
+        ended |= ending.looked(before, final.script)
     store.set_facts(ended)
     return run
 
 
 def _solve(store: Store, settings: Settings, watch: Watch, stopping: Stopping) -> Final | None:
     lab = Lab(workbench(store, settings, watch, stopping))
-    if settings.brain == "none":
-        lab.at("start").open()
-        return None
-    return algorithm.solve(lab, settings.breadths)
+    store.set_facts({"settings": settings.model_dump(mode="json"), "state": "running"})  # none of them was wrong
+    return ending.solve(store, lab, settings.brain == "none")
 
 
 def workbench(store: Store, settings: Settings, watch: Watch, stopping: Stopping) -> Workbench:
@@ -197,7 +193,7 @@ def workbench(store: Store, settings: Settings, watch: Watch, stopping: Stopping
     installed, surroundings = casting.surroundings(store, settings, executor, library.recipes())
     brain = casting.cast(store, settings, library.recipes(), installed, surroundings)
     purse = Purse(settings.max_cost, settings.max_calls, *queries.paid(store.run))
-    rules, house = _rules(settings), House(store, watch, stopping)
+    rules, house = rules_of(settings), House(store, watch, stopping)
     return replace(_joined(store, task, executor, brain, library, rules, house, purse), pages=casting.outside(settings))
 
 
@@ -223,7 +219,8 @@ def _joined(
     )  # fmt: skip
 
 
-def _rules(settings: Settings) -> Rules:
+def rules_of(settings: Settings) -> Rules:
+    """The numbers that decisions rest on, as they are set."""
     limits = settings.limits
     return Rules(
         size=settings.breadths, seed=settings.seed, jobs=settings.jobs, budget=settings.budget,
@@ -259,7 +256,7 @@ def try_script(task: Path, script: Path, settings: Settings, watch: Watch, scrat
         executor = casting.executor(settings, store.run)
         need_wall(executor.wall, settings, f"the script {script.name}")
         prepared = _task_of(store, settings)
-        rules = replace(_rules(settings), folds=settings.judging.folds or 5)
+        rules = replace(rules_of(settings), folds=settings.judging.folds or 5)
         house, brain = House(store, watch, stopping), Playbook((), frozenset())
         bench = _joined(store, prepared, executor, brain, Library(), rules, house, Purse())
         stopping.executor = bench.executor

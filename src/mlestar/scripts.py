@@ -242,14 +242,12 @@ def merge_setup(sources: Sequence[str]) -> str:
         body += [block for block in rest if block not in body]
     lines = [*imports, *(f"from {module} import {', '.join(sorted(names))}" for module, names in members.items())]
     lines.sort(key=lambda text: (not _is_standard(text), text.startswith("from"), text))
-    standard = [x for x in lines if _is_standard(x)]
-    other = [x for x in lines if x not in standard]
-    groups = ["\n".join(group) for group in (standard, other) if group]
+    parts = [[x for x in lines if _is_standard(x) is own] for own in (True, False)]
+    groups = ["\n".join(part) for part in parts if part]
     return "\n\n".join(groups) + ("\n\n" + "\n".join(body) if body else "")
 
 
 def _is_standard(line: str) -> bool:
-    """Whether an import is of the standard library."""
     return line.split()[1].split(".")[0] in sys.stdlib_module_names
 
 
@@ -279,6 +277,15 @@ def head(needs: Sequence[str], title: str) -> str:
     listed = ", ".join(f'"{n}"' for n in needs)
     told = plain.word(title, 110).replace("\\", "/").replace('"', "'")
     return f'# /// script\n# requires-python = ">=3.11"\n# dependencies = [{listed}]\n# ///\n"""{told}"""'
+
+
+def untitled(head: str) -> str:
+    """A head without its docstring: a title changes nothing of what a script does."""
+    body = [] if complaint(head) else parsed(head).body
+    if not body or not _is_docstring(body[0]) or any(node.lineno == body[0].end_lineno for node in body[1:]):
+        return head
+    lines = head.split("\n")
+    return "\n".join([*lines[: body[0].lineno - 1], *lines[body[0].end_lineno or 0 :]])
 
 
 def with_seeds(text: str, count: int) -> str:

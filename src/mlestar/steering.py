@@ -7,11 +7,10 @@ written by hand and a target are each one plan or choice of the branch that hear
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from mlestar import scripts
-from mlestar.plain import word
+from mlestar.plain import says, word
 from mlestar.records import Idea, Letter, Plan, Target
 from mlestar.workbench import Workbench
 
@@ -31,12 +30,8 @@ def hints(heard: Iterable[Letter]) -> tuple[str, ...]:
 
 def banned(heard: Iterable[Letter], *texts: str) -> str:
     """The ban that one of the texts breaks; empty when none does."""
-    said = [" ".join(re.findall(r"\w+", text.lower())) for text in texts]
-    for letter in heard:
-        ban = " ".join(re.findall(r"\w+", letter.body.lower()))
-        if letter.about == "forbid" and ban and any(f" {ban} " in f" {text} " for text in said):
-            return letter.body
-    return ""
+    bans = (letter.body for letter in heard if letter.about == "forbid")
+    return next((ban for ban in bans if any(says(text, ban) for text in texts)), "")
 
 
 def wanted(heard: Iterable[Letter], ideas: tuple[Idea, ...], known: tuple[Idea, ...]) -> tuple[Idea, ...]:
@@ -55,10 +50,15 @@ def _described(letter: Letter) -> Idea:
     return Idea(word(letter.body, 60), letter.body[:MOST_HINT], letter.sender or "you")
 
 
-def target(fresh: Iterable[Letter], script: str) -> Target | None:
-    """The cell that somebody chose, if the script has it."""
+def target(bench: Workbench, fresh: Iterable[Letter], script: str) -> Target | None:
+    """The cell that somebody chose last; one that the script lacks is noted."""
     names = scripts.parse(script).names
-    chosen = [x.body.strip() for x in fresh if x.about == "target" and x.body.strip() in names]
+    asked = [x.body.strip() for x in fresh if x.about == "target"]
+    for cell in asked:
+        if cell not in names:
+            told = f"`{word(cell)}` cannot be the target: the script has no such cell, only {', '.join(names)}"
+            bench.journal.note(bench.address, told)
+    chosen = [cell for cell in asked if cell in names]
     return Target(chosen[-1], "chosen by hand") if chosen else None
 
 

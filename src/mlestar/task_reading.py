@@ -75,14 +75,19 @@ class Counter:
     def call(self, number: int, about: str, ask: Callable[[], Exchange]) -> Exchange:
         """One paid call. Raises Spent when a cap allows no other."""
         self.purse.draw()
+        before = len(self.made)
         try:
-            exchange = ask()
+            self.owe(ask())
         except BaseException:
-            self.purse.put_back()
+            if len(self.made) == before:
+                self.purse.put_back()
             raise
+        return self.made[-1]
+
+    def owe(self, exchange: Exchange) -> None:
+        """Pay for an answer, or for tries without one."""
         self.purse.pay(exchange)
         self.made.append(exchange)
-        return exchange
 
     def wait(self, seconds: float) -> bool:
         """Wait; there is always time."""

@@ -20,12 +20,12 @@ import numpy as np
 
 from mlestar import plain
 from mlestar.desk import Purse, Seat
-from mlestar.errors import Interrupted
+from mlestar.errors import Interrupted, Unrecorded
 from mlestar.ports import Array, Bank, Brain, Clock, Executor, House, Journal, Outside, SearchProvider, Task
 from mlestar.records import Job, Judged, Limits, Outcome, Progress, Score, Scored
 from mlestar.roles import Request, sound
 from mlestar.rules import Rules
-from mlestar.scripts import parse
+from mlestar.scripts import parse, untitled
 
 T = TypeVar("T")
 MOST_NOTE = 1_000_000  # bytes
@@ -109,7 +109,7 @@ class Workbench:
         made = request(profile=self.task.profile, seed=self.seed, branch=self.branch, hints=self.hints, **about)
         address = f"{self.address}/{made.role.replace(' ', '-')}"
         self.tell(made.role)
-        if self.rules.closing and not self.journal.knows(address, beneath=False):
+        if self.rules.closing and not self.journal.knows(address):
             return made.declined()
         folds = self.rules.folds or 5
         seat = Seat(address, made, self.journal, self.purse, self.times, self.pause, self.memo.failed, folds)
@@ -160,7 +160,8 @@ class Workbench:
                     plain.remove(work)
 
         self.pause()
-        code = [[cell.name, cell.source] for cell in parse(inputs["script"]).cells]  # a title changes nothing
+        book = parse(inputs["script"])
+        code = [untitled(book.head), *([cell.name, cell.source] for cell in book.cells)]
         key = hashlib.sha256(json.dumps([code, {**inputs, "script": ""}], sort_keys=True).encode()).hexdigest()
         with self.memo.busy(key):
             known = self.memo.done.get(key)
@@ -217,12 +218,7 @@ class Workbench:
         return self.left(), self.rules.budget - self.clock.spent(), limit
 
     def fits(self, name: str, seconds: float, late: bool = False) -> bool:
-        """Does something that takes `seconds` fit into this phase? Always, without a time budget.
-
-        When the run is to be finished with what there is, only what was begun.
-        """
-        if self.rules.closing and not self.journal.knows(self.address):
-            return False
+        """Does something that takes `seconds` fit into this phase? Always, without a time budget."""
         if self.rules.budget is None:
             return True
         return self.decide(name, bool, lambda: seconds <= (self.left(late) or 0.0))
@@ -245,6 +241,8 @@ class Workbench:
         def one(call: Callable[[], T]) -> T:
             try:
                 return call()
+            except Unrecorded:  # a replay: what the others know is wanted too
+                raise
             except BaseException:
                 self.memo.failed.set()
                 raise
@@ -252,7 +250,7 @@ class Workbench:
         with ThreadPoolExecutor(max_workers=max(len(calls), 1)) as pool:
             futures = [pool.submit(one, call) for call in calls]
         errors = [error for future in futures if (error := future.exception())]
-        for error in sorted(errors, key=lambda error: type(error) is Interrupted):
+        for error in sorted(errors, key=lambda error: type(error) in (Interrupted, Unrecorded)):
             raise error
         return [future.result() for future in futures]
 

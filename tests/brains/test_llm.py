@@ -10,7 +10,7 @@ import pytest
 from mlestar.brains.spoken import keys as keys_module
 from mlestar.brains.spoken.llm import LanguageModel, known_price
 from mlestar.brains.spoken.voice import Prompt
-from mlestar.errors import Interrupted, SettingsError, Spent, Unreachable
+from mlestar.errors import Interrupted, Refused, SettingsError, Spent, Unreachable
 from mlestar.records import Left
 from mlestar.testing.llm_server import LlmServer, Reply, Source
 
@@ -30,7 +30,8 @@ class FakeDesk:
     """Records what it was asked to wait for, and waits next to nothing."""
 
     def __init__(self, over=False, stop=False):
-        self.waits, self.notes, self.over, self.stop = [], [], over, stop
+        self.waits, self.notes, self.owed, self.over, self.stop = [], [], [], over, stop
+        self.owe = self.owed.append
 
     def left(self):
         return Left()
@@ -262,12 +263,45 @@ def test_after_a_429_everybody_waits(speak):
 @pytest.mark.parametrize("fault", ["500", "slow:3"])
 def test_the_end_of_the_phase_and_a_stop(speak, fault):
     with LlmServer(always=fault) as server:
-        voice = speak(CHAT, server)
+        voice = speak(CHAT, server, timeout=0.5)
         with pytest.raises(Spent, match="time of this phase"):
             ask(voice, FakeDesk(over=True))
         with pytest.raises(Interrupted):
             ask(voice, FakeDesk(stop=True))
         assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("ending", ["over", "stop"])
+def test_a_request_under_way_is_waited_for(speak, ending):
+    with LlmServer(always="slow:1") as server:
+        said = ask(speak(CHAT, server), FakeDesk(**{ending: True}))
+    assert (said.text, said.output_tokens) == ("fine", 200)
+
+
+def test_what_was_billed_is_owed_when_nothing_comes_of_it(speak):
+    with LlmServer(always="500", faults={1: "empty", 3: "empty", 4: "400"}) as server:
+        voice, desk = speak(CHAT, server, attempts=2), FakeDesk()
+        with pytest.raises(Unreachable):
+            ask(voice, desk)
+        with pytest.raises(Refused):  # it has answered before: the settings are right
+            ask(voice, desk)
+        assert [owed.output_tokens for owed in desk.owed] == [200, 200]
+        with pytest.raises(Unreachable):
+            ask(voice, FakeDesk())
+    assert all(owed.cost_usd == pytest.approx(0.00024) for owed in desk.owed)
+
+
+@pytest.mark.parametrize("model", ALL)
+def test_one_request_that_is_refused(speak, model):
+    with LlmServer(always="413") as server:
+        with pytest.raises(Refused, match="longer than this model"):
+            ask(speak(model, server))
+        server.always = "400"
+        with pytest.raises(Refused, match="does not take this request"):
+            ask(speak(model, server, proven=True))
+        server.always = "echo"
+        with pytest.raises(SettingsError, match="_API_KEY"):
+            ask(speak(model, server, proven=True))
 
 
 def test_no_text_carries_a_key(speak):

@@ -551,6 +551,9 @@ class FakeDesk:
             self.calls[number, about] = ask()
         return self.calls[number, about]
 
+    def owe(self, exchange: Exchange) -> None:
+        raise AssertionError("none of these voices has a price")
+
     def wait(self, seconds: float) -> bool:
         return True
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mlestar.errors import SettingsError
+from mlestar.errors import SettingsError, Unreachable
 from mlestar.executors.local import LocalExecutor
 from mlestar.executors.packages import Packages, Policy
 from mlestar.executors.uv import find_uv, pip_settings, settings
@@ -117,9 +117,28 @@ def test_settings_that_are_wrong(tmp_path: Path, fake: str) -> None:
 def test_a_uv_that_hangs_is_ended(tmp_path: Path, fake: str) -> None:
     Path(fake).write_text("#!/bin/sh\nsleep 60\n")
     before = time.monotonic()
-    assert "more than 0.5 seconds" in str(packages(tmp_path, fake, "tinything", seconds=0.5).resolve(["tinything"]))
+    with pytest.raises(Unreachable, match=r"more than 0\.5 seconds"):
+        packages(tmp_path, fake, "tinything", seconds=0.5).resolve(["tinything"])
     assert "stopped" in str(packages(tmp_path, fake, "tinything").resolve(["tinything"], lambda: True))
     assert time.monotonic() - before < 20
+
+
+AWAY = [  # uv's own words
+    "Failed to fetch: https://u:a-password@x.org/simple/\n  cause: error sending request for url\n  cause: dns error",
+    "Failed to fetch: https://x.org/simple/\n  cause: HTTP status server error (503 Service Unavailable) for url",
+    "Failed to fetch: https://x.org/simple/\n  cause: operation timed out",
+    "No solution found\n\nhint: could not be queried due to a lack of valid authentication credentials (401)",
+]
+
+
+@pytest.mark.parametrize("said", AWAY)
+def test_an_index_that_does_not_answer_is_not_the_scripts_failure(tmp_path: Path, fake: str, said: str) -> None:
+    Path(fake).write_text(f"#!/bin/sh\necho 'error: {said}'\nexit 2\n")
+    executor = LocalExecutor(OURS, 1, packages=Policy(("tinything",), tmp_path / "run" / "env", fake))
+    with pytest.raises(Unreachable, match=r"cannot be fetched now.*packages\.resolve") as caught:
+        run(tmp_path, executor, ["tinything"], "print('ran')")
+    assert "a-password" not in str(caught.value)
+    assert list((tmp_path / "run" / "env").iterdir()) == []
 
 
 # --- what uv sees --------------------------------------------------------------------------------------------

@@ -85,9 +85,8 @@ def hint(
     if not given:
         raise SettingsError('say something: a text, --pin, --forbid, --model, --target or --cell; for example '
                             'mle-star hint RUN "the last digit of the id is the month"')  # fmt: skip
-    for about, told in given:
-        contributing.steer(run, about, told, who)
-    say(f"{run} will hear it at its next step")
+    for heard in [contributing.steer(run, about, told, who) for about, told in given][-1:]:
+        say(heard)
 
 
 @app.command()
@@ -96,9 +95,13 @@ def export(
 ) -> None:
     """Write the brain's answers to a file that `--brain recorded:FILE` replays."""
     from mlestar import contributing
+    from mlestar.errors import SettingsError
 
     lines = [json.dumps(found, ensure_ascii=False) for found in contributing.answers(run)]
-    answers.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    try:
+        answers.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"--answers {answers}: the file cannot be written ({error.strerror})") from None
     say(f"{len(lines)} answers in {answers}: `mle-star run TASK --brain {shlex.quote(f'recorded:{answers}')}`")
 
 

@@ -79,8 +79,9 @@ class LocalExecutor:
     def run(self, job: Job) -> Outcome:
         """Execute `job` to its end; nothing that it started outlives the call.
 
-        Raises FileNotFoundError when its view does not exist, and OSError (ENOSPC) when the job failed while its
-        disk had no room left: that is no fault of the script's, and must not be recorded as one.
+        Raises FileNotFoundError when its view does not exist, Unreachable when an index of packages does not answer,
+        and OSError (ENOSPC) when the job failed while its disk had no room left: these are no faults of the script's,
+        and must not be recorded as such.
         """
         python = self._python(job.script)
         with self._slots:

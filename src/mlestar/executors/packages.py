@@ -40,7 +40,9 @@ print(json.dumps([platform.python_version(), rows, m.packages_distributions()]))
 
 @dataclass(frozen=True)
 class Policy:
-    """What may be installed, by the user's word. Beside `allow`, what the interpreter has already is allowed.
+    """What a script may ask for, by the user's word: `allow`, and other versions of what the interpreter has.
+
+    What those need in turn comes with them, by whatever name.
 
     `folder` holds the environments, and no other process uses it. `exclude_newer` is a date or a span (`14 days`) of
     which younger files are not taken. Of `variables` uv sees PATH, HOME, proxies, certificates, and the index
@@ -74,7 +76,8 @@ class Packages:
     def resolve(self, requirements: Sequence[str], stopped: Callable[[], bool] = lambda: False) -> Interpreter | str:
         """The run's own interpreter where it has everything, else one with just these; or why there is none, in a line.
 
-        Takes as long as uv does where the environment is not there yet; `stopped` ends that early.
+        Takes as long as uv does where the environment is not there yet; `stopped` ends that early. Raises Unreachable
+        where an index does not answer.
         """
         wanted: list[Requirement] = []
         if len(requirements) > _MOST:

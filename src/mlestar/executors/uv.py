@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mlestar.errors import SettingsError
+from mlestar.errors import SettingsError, Unreachable
 from mlestar.plain import word
 
 # Index settings only: some of uv's other variables run code, write elsewhere, or hold keys that it needs not have.
@@ -32,6 +32,11 @@ _TRUE = ("1", "true", "yes", "on")
 _TICK = 0.2
 _ADDRESS = re.compile(r"\b[a-z][a-z+.-]*://\S+", re.IGNORECASE)
 _MOST_SAID = 600
+_AWAY = re.compile(  # in uv's words; that an index lacks a package is another matter
+    r"error sending request|HTTP status server error|timed out|HTTP status client error \(40[17]|"
+    r"lack of valid authentication",
+    re.IGNORECASE,
+)
 
 
 def find_uv(name: str) -> str:
@@ -99,7 +104,10 @@ class Uv:
         return self.run("pip", *arguments, *wheels, folder=folder, stopped=stopped)
 
     def run(self, *arguments: str, folder: Path, stopped: Callable[[], bool]) -> str:
-        """Call it in `folder`: what went wrong, in one line without addresses; empty when all is well."""
+        """Call it in `folder`: what went wrong, in one line without addresses; empty when all is well.
+
+        Raises Unreachable where an index does not answer, which is no fault of the script's.
+        """
         process = subprocess.Popen(
             [self.program, *arguments, "--no-config", "--no-python-downloads"], cwd=folder, env=self.environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
@@ -109,13 +117,23 @@ class Uv:
         while True:
             try:
                 output, _ = process.communicate(timeout=_TICK)
+                if process.returncode and _AWAY.search(output):
+                    raise _away(_told(output))
                 return "" if process.returncode == 0 else _told(output) or f"uv ended with {process.returncode}"
             except subprocess.TimeoutExpired:
                 late = time.monotonic() > deadline
                 if late or stopped():
                     os.killpg(process.pid, signal.SIGKILL)
                     process.communicate()
-                    return f"uv took more than {self.seconds:g} seconds" if late else "the run was stopped"
+                    if late:
+                        raise _away(f"uv took more than {self.seconds:g} seconds") from None
+                    return "the run was stopped"
+
+
+def _away(what: str) -> Unreachable:
+    return Unreachable(
+        f"the packages that a script names cannot be fetched now ({what}); --set packages.resolve=false does without"
+    )
 
 
 def _told(output: str) -> str:

@@ -2,7 +2,8 @@
 
 The journal is written by the driver alone. What people and assistants say to a run (scripts, hints, answers) lies
 here, in a small database of its own that any process may write, until the driver takes it; what it takes becomes a
-step of the journal, so a replay does not depend on this file.
+step of the journal, so a replay does not depend on this file. Numbers go on from those that the journal knows: a fork
+begins without this file, and it may be deleted.
 
 letters    kind, about, body, sender: in the order in which they came, never changed.
 questions  what a brain in words was asked and nobody has answered; `claimed` by one answerer at a time.
@@ -17,8 +18,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlestar import plain
 from mlestar.errors import RunError
-from mlestar.journal import database
+from mlestar.journal import database, queries
 from mlestar.journal.database import roomy
 from mlestar.records import Letter
 
@@ -57,14 +59,16 @@ class Mail:
 
     def __init__(self, run: Path) -> None:
         database.find(run)
-        self._path = run / NAME
+        self._run, self._path = run, run / NAME
 
     def post(self, kind: str, about: str, body: str, sender: str = "") -> int:
         """Leave a letter; returns its number."""
         with self._open() as db:
-            values = (kind, about, body, sender, time.time())
-            made = db.execute("INSERT INTO letters (kind, about, body, sender, at) VALUES (?, ?, ?, ?, ?)", values)
-            return int(made.lastrowid or 0)
+            (last,) = db.execute("SELECT coalesce(max(number), 0) FROM letters").fetchone()
+            number = max(int(last), queries.highest_letter(self._run)) + 1
+            values = (number, kind, *map(plain.source, (about, body, sender)), time.time())
+            db.execute("INSERT INTO letters VALUES (?, ?, ?, ?, ?, ?)", values)
+            return number
 
     def letters(self, kind: str, after: int = 0) -> list[Letter]:
         """The letters of a kind with a number above `after`, oldest first."""
@@ -115,7 +119,7 @@ class Mail:
         with self._open() as db:
             if not db.execute("DELETE FROM questions WHERE name = ?", (name,)).rowcount:
                 raise RunError(f"there is no open question {name!r}; `mle-star relay list RUN` shows what there is")
-            values = ("answer", name, body, sender, time.time())
+            values = ("answer", name, plain.source(body), plain.source(sender), time.time())
             made = db.execute("INSERT INTO letters (kind, about, body, sender, at) VALUES (?, ?, ?, ?, ?)", values)
             return int(made.lastrowid or 0)
 

@@ -6,6 +6,7 @@ Every function opens the journal read-only and closes it again. All raise RunErr
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -16,10 +17,11 @@ from mlestar.journal.blobs import Blobs
 from mlestar.journal.database import find
 from mlestar.journal.lock import is_held
 from mlestar.journal.reading import reading
-from mlestar.records import Exchange, Usage, Verb
+from mlestar.records import Exchange, Letter, Usage, Verb
 from mlestar.roles import ROLES
 
 T = TypeVar("T")
+_TAKEN = re.compile(r"added/(?:look-)?(\d+)(?:/|$)")
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,18 @@ def notes(run: Path, prefix: str = "") -> list[Note]:
     return [note for note in rows if not prefix or (note.address + "/").startswith(prefix + "/")]
 
 
+def highest_letter(run: Path) -> int:
+    """The highest number of a letter that the run's steps know, taken or heard; 0 where there is none."""
+    with reading(run) as db:
+        rows = db.execute(
+            "SELECT address, CASE WHEN address LIKE '%/heard' AND state = 'ok' THEN result END FROM steps"
+            " WHERE address LIKE 'added/%' OR address LIKE '%/heard'"
+        ).fetchall()
+    taken = [int(found[1]) for address, _ in rows if (found := _TAKEN.match(address))]
+    heard = [letter.number for _, text in rows if text for letter in codec.decode(text, tuple[Letter, ...])]
+    return max([*taken, *heard], default=0)
+
+
 def counts(run: Path) -> dict[Verb, int]:
     """How many steps of each verb have an answer."""
     with reading(run) as db:
@@ -98,9 +112,10 @@ def cost(run: Path) -> float | None:
 
 
 def paid(run: Path) -> tuple[float, int]:
-    """What the recorded calls count for under a cap in US dollars, and how many there are."""
-    found = [exchange for _, exchange in _calls(run)]
-    return sum(x.most_usd if x.cost_usd is None else x.cost_usd for x in found), len(found)
+    """What the calls count for under a cap in US dollars, and how many were paid for, also without an answer."""
+    counted = {row.address: x.most_usd if x.cost_usd is None else x.cost_usd for row, x in _calls(run)}
+    rows = [row for row in steps(run) if row.verb == "call" and (row.state == "ok" or row.tokens is not None)]
+    return sum(max(counted.get(row.address, 0.0), row.cost_usd or 0.0) for row in rows), len(rows)
 
 
 def usage(run: Path) -> list[Usage]:

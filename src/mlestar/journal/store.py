@@ -115,12 +115,11 @@ class Store:
             self._end(address, "ok", text, None, self._ticks() - started)
             return answer
 
-    def knows(self, address: str, beneath: bool = True) -> bool:
-        """Whether the step at `address`, or any beneath it, has an answer."""
+    def knows(self, address: str) -> bool:
+        """Whether the step at `address` has an answer."""
         with self._writing, guard(self._path):
-            query = "SELECT 1 FROM steps WHERE state = 'ok' AND (address = ? OR substr(address, 1, ?) = ?) LIMIT 1"
-            values = (address, len(address) + 1, f"{address}/" if beneath else None)
-            return self._db.execute(query, values).fetchone() is not None
+            query = "SELECT 1 FROM steps WHERE state = 'ok' AND address = ?"
+            return self._db.execute(query, (address,)).fetchone() is not None
 
     def charge(self, address: str, cost_usd: float | None, tokens: int = 0) -> None:
         """Add to what the step at `address` has cost (None: nobody knows); kept even if the step then fails."""
@@ -177,7 +176,7 @@ class Store:
     def _forget(self, address: str) -> None:
         """Remove an unfinished step; if it was paid for, keep the row, as one to be played again."""
         with self._transaction():
-            self._db.execute("DELETE FROM steps WHERE address = ? AND cost_usd IS NULL", (address,))
+            self._db.execute("DELETE FROM steps WHERE address = ? AND cost_usd IS NULL AND tokens IS NULL", (address,))
 
     def _read(self, address: str, text: str, returns: type[T]) -> T:
         try:

@@ -129,8 +129,7 @@ class Tools:
         """
         if (about == "cell") != bool(cell):
             raise SettingsError('about "cell" needs the name of the cell in `cell`, and nothing else does')
-        contributing.steer(run, f"cell:{cell}" if cell else about, text, who)
-        return Done(text=f"{run} will hear it at its next step")
+        return Done(text=contributing.steer(run, f"cell:{cell}" if cell else about, text, who))
 
     def questions(self, run: Run) -> Waiting:
         """The questions that wait for an answer, and who works on them. `next_question` takes one."""

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain, zip_longest
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from mlestar.plain import word
-from mlestar.ports import PageSearch
 from mlestar.records import Page, Profile
 from mlestar.search.barring import apart, called, ordinary, title, tokens
 
@@ -28,6 +28,16 @@ _KINDS = {
     "list": "sets",
     "code": "codes",
 }
+
+
+class PageSearch(Protocol):
+    """Finds pages outside: papers, models, the web."""
+
+    name: str
+
+    def find(self, query: str, limit: int) -> Sequence[Page]:
+        """Return at most `limit` pages, best first. Raises OSError when the service cannot be reached."""
+        ...
 
 
 class Pages:

@@ -1,6 +1,6 @@
 """Searches outside the library: papers at arXiv, models at the hub, the web by ddgs or Tavily.
 
-Each is a `ports.PageSearch`: at most `limit` pages, best first, and OSError when the service cannot be reached
+Each is a `gather.PageSearch`: at most `limit` pages, best first, and OSError when the service cannot be reached
 or answers nonsense. What a page says is passed on as it came; `gather.Pages` makes it short and plain. A page
 whose service gives no date has `seen` and the day in its place; `today` returns that day.
 """

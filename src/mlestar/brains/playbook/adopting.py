@@ -5,11 +5,13 @@ So whatever a person or an assistant hands in can stand beside other members in 
 
 from __future__ import annotations
 
+import re
+
 from mlestar import scripts
 from mlestar.brains.playbook.assemble import finished, frame
 from mlestar.brains.playbook.shelf import Shelf
 from mlestar.errors import SettingsError
-from mlestar.roles import Adopt, WrittenScript
+from mlestar.roles import MOST_PROGRAM, Adopt, WrittenScript
 from mlestar.scripts import Cell, Notebook
 
 _SETUP = """import functools
@@ -90,8 +92,12 @@ _BLEND = '''def blend(parts):
 
 
 def adopt(shelf: Shelf, request: Adopt) -> WrittenScript:
-    """The script itself where it is composable, else one that runs it. Raises SettingsError for odd tasks."""
+    """The script itself where it is composable, else one that runs it.
+
+    Raises SettingsError for a script that is too long, and for tasks where none can be made.
+    """
     name = request.name or "script"
+    _bounded(name, request.script, request.script)
     if not scripts.problems(request.script):
         return WrittenScript(name, request.script)
     profile = shelf.profile
@@ -114,11 +120,22 @@ def adopt(shelf: Shelf, request: Adopt) -> WrittenScript:
     book = Notebook("", tuple(Cell(name, source) for name, source in cells.items()))
     whole = scripts.parse(finished(profile, book, [_SETUP, *made.setups], title))
     needs = sorted({*scripts.dependencies(whole.head), *scripts.dependencies(request.script)})
-    return WrittenScript(name, Notebook(scripts.head(needs, title), whole.cells).text())
+    text = Notebook(scripts.head(needs, title), whole.cells).text()
+    return WrittenScript(name, _bounded(name, request.script, text))
+
+
+def _bounded(name: str, script: str, made: str) -> str:
+    """The script that was made of one; longer ones would be cut."""
+    if len(made) > MOST_PROGRAM:
+        said = f"{name} is too long: {len(script):,} characters"
+        raise SettingsError(f"{said}, and with what it needs around it at most {MOST_PROGRAM:,} can be taken")
+    return made
 
 
 def _literal(text: str) -> str:
-    """A program as a string that people can read, whatever quotes are in it."""
+    """A program as a string that people can read, whatever quotes are in it, and whatever marks of cells."""
+    if re.search("^# %%", text, re.MULTILINE):
+        return "(\n" + "\n".join(f"    {line!r}" for line in text.splitlines(keepends=True)) + "\n)"
     for quotes in ("'''", '"""'):
         if quotes not in text and not text.endswith(("\\", quotes[0])):
             prefix = "r" if "\\" in text else ""

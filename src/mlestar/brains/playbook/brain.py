@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from mlestar import roles
 from mlestar.brains.playbook import adopting, joining, looking, neutral, refining, starting
 from mlestar.brains.playbook.shelf import Shelf
+from mlestar.plain import word
 from mlestar.ports import Desk
 from mlestar.records import Recipe
 from mlestar.roles import Request
@@ -55,4 +56,16 @@ class Playbook:
     def play(self, request: Request[R], desk: Desk | None = None) -> R:
         """Answer a role's request; raises SettingsError where the library has nothing for such a task."""
         shelf = Shelf(self._recipes, self._installed, request.profile)
-        return cast(R, self.plays[type(request)](shelf, request))
+        reply = self.plays[type(request)](shelf, request)
+        if desk is not None and (told := _unwritten(request, reply)):
+            desk.note(told)
+        return cast(R, reply)
+
+
+def _unwritten(request: Request[Any], reply: Any) -> str:
+    """What people should know where the library cannot write what was asked for; empty where it can."""
+    if isinstance(request, roles.WriteCandidate) and reply.source:
+        return f"the library cannot write {word(request.idea.name)!r}: {reply.name} is tried in its place"
+    if isinstance(request, roles.WriteCell) and not reply.cells:
+        return f"the library cannot carry this plan out: {word(request.plan.text)}"
+    return ""

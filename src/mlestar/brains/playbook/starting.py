@@ -68,7 +68,8 @@ def write(shelf: Shelf, request: WriteCandidate) -> WrittenScript:
         recipe = max(
             by_family(shelf, request.seed, request.branch), key=lambda r: len(words & set(r.tags)), default=None
         )
-    recipe = recipe or quickest(shelf)
+        recipe = recipe or quickest(shelf)
+        return WrittenScript(recipe.name, assemble(shelf, recipe), recipe.cost, recipe.name)
     return WrittenScript(recipe.name, assemble(shelf, recipe), recipe.cost)
 
 

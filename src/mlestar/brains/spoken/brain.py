@@ -12,7 +12,7 @@ from mlestar.brains.spoken.answers import BadAnswer, read
 from mlestar.brains.spoken.framing import Ground, ground
 from mlestar.brains.spoken.rendering import markdown, render
 from mlestar.brains.spoken.voice import Past, Voice
-from mlestar.errors import SettingsError, Spent, Unreachable
+from mlestar.errors import Refused, SettingsError, Spent, Unreachable
 from mlestar.plain import word
 from mlestar.ports import Brain, Desk
 from mlestar.records import Exchange, Recipe, Surroundings
@@ -27,7 +27,8 @@ class Spoken:
 
     `voices` maps a role to its voices; a role without any is `base`'s. An answer that cannot be taken is sent
     back with the complaint, at most `attempts` answers; then, or when a cap is reached, `base` stands in. With
-    `stand_in` it also stands in where no voice can be reached; else Unreachable is raised.
+    `stand_in` it also stands in where no voice can be reached; else Unreachable is raised. A request that the last
+    voice refuses for good is always the base brain's.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Spoken:
         for number in range(self._attempts):
             try:
                 exchange = desk.call(number, complaint, self._question(request, here, chain, past, desk))
-            except Spent as error:
+            except (Spent, Refused) as error:  # the same prompt would be refused again
                 return self._stood_in(request, desk, str(error))
             except Unreachable as error:
                 if not self._stand_in:
@@ -91,7 +92,8 @@ class Spoken:
                 try:
                     return replace(voice.say(request.role, prompt, past, desk), prompt=digest)
                 except Unreachable as error:
-                    desk.note(f"{voice.name} cannot be reached, so the next is asked: {word(error, 300)}")
+                    why = "refuses this" if isinstance(error, Refused) else "cannot be reached"
+                    desk.note(f"{voice.name} {why}, so the next is asked: {word(error, 300)}")
             return replace(chain[-1].say(request.role, prompt, past, desk), prompt=digest)
 
         return ask

@@ -6,7 +6,7 @@ import base64
 import ipaddress
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -25,6 +25,7 @@ KEYS = {"google": ("GEMINI_API_KEY", "GOOGLE_API_KEY")}
 ADDRESSES = {"google": ("GOOGLE_GEMINI_BASE_URL", "GEMINI_BASE_URL")}
 VERSIONS = {"anthropic": "/v1", "google": "/v1beta"}  # what their clients add to an address themselves
 SHORTEST = 8  # characters; a shorter "key" is a placeholder such as `ollama`, and a word of ordinary texts
+_SECRET = re.compile(r"key|token|secret|passw|auth|credential|bearer|header", re.IGNORECASE)  # of an option's name
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,12 @@ class Endpoint:
             return ipaddress.ip_address(host).is_loopback
         except ValueError:
             return host == "localhost" or host.endswith(".localhost")
+
+
+def provider_of(model: str) -> str:
+    """The provider in `provider:name`; empty where there is none."""
+    provider, colon, name = model.partition(":")
+    return provider.strip().lower() if colon and name.strip() else ""
 
 
 def endpoint(model: str, keys: Mapping[str, str], base_url: str = "") -> Endpoint:
@@ -96,6 +103,17 @@ def redact(text: str, keys: Mapping[str, str], base_url: str = "") -> str:
     for secret in sorted(secrets, key=len, reverse=True):  # the longer first: one may hold the other
         text = text.replace(secret, "***")
     return text
+
+
+def secrets_in(argv: Sequence[str]) -> dict[str, str]:
+    """What a command line gives to options such as `--token`, as keys for `redact`."""
+    found, before = {}, ""
+    for number, text in enumerate(argv):
+        name, sign, value = text.partition("=")
+        given = value if sign and _SECRET.search(name) else text if _SECRET.search(before) else ""
+        found[f"argument {number}"] = given
+        before = text if text.startswith("-") and not sign else ""
+    return found
 
 
 def _secrets(keys: Mapping[str, str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from mlestar import plain
 from mlestar.brains.spoken.keys import HOMES, endpoint, redact
 from mlestar.brains.spoken.llm_gate import gate, launch
 from mlestar.brains.spoken.voice import Past, Prompt
-from mlestar.errors import SettingsError, Spent, Unreachable
+from mlestar.errors import Interrupted, Refused, SettingsError, Spent, Unreachable
 from mlestar.ports import Desk
 from mlestar.records import Exchange
 
@@ -30,8 +31,10 @@ ADVICE = {
     "key": "check the key in {variable} (environment, or `[keys]` in `mlestar.toml`) and that it may use this model",
     "model": "check the model's name and the address",
     "context": "the prompt is longer than this model can read: name one that reads more",
+    "content": "its provider has rules about what may be asked",
     "request": "check the model's name and its settings (temperature, max_tokens, web search)",
 }
+ONE = frozenset({"context", "content"})  # of these, what is wrong with one prompt only
 
 
 class LanguageModel:
@@ -52,11 +55,13 @@ class LanguageModel:
         price: tuple[float, float] | None = None,
         ceiling: tuple[float, float] = (10.0, 50.0),
         barred: Callable[[str], bool] = lambda text: False,
+        proven: bool = False,
     ) -> None:
         """`keys` are environment-style names with values; prices are US dollars per million tokens in and out.
 
         `timeout` are seconds of one request, `attempts` its tries, `parallel` the calls of this model under way.
-        `ceiling` is what an unknown price counts for. Raises SettingsError where a key or an address is missing.
+        `ceiling` is what an unknown price counts for. `proven` is whether the model is known to answer: what it then
+        refuses is no mistake in the settings. Raises SettingsError where a key or an address is missing.
         """
         self.name = model
         self._at = endpoint(model, keys, base_url)
@@ -65,15 +70,33 @@ class LanguageModel:
         self._timeout, self._attempts, self._parallel = timeout, max(attempts, 1), max(parallel, 1)
         self._price, self._ceiling, self._barred = price, ceiling, barred
         self._gate = gate(model, self._at.address)
+        self._proof = (temperature, max_tokens, web_search)
+        if proven:
+            self._gate.proven.add(self._proof)
         self._lock = threading.Lock()
         self._wire: Wire | None = None
 
     def say(self, role: str, prompt: Prompt, past: Past, desk: Desk) -> Exchange:
         """Have the prompt answered; a refusal comes back as a text that says so, as does an answer that stays empty.
 
-        Raises Unreachable after all attempts, SettingsError for what no attempt can mend, Spent when time is over.
+        Raises Unreachable after all attempts, Refused where this prompt has no chance, SettingsError for what no prompt
+        has, Spent when time is over. What was billed before is owed then.
         """
-        wire, bill = self._connected(), Bill(letters=_letters(prompt, past))
+        bill = Bill(letters=_letters(prompt, past))
+        try:
+            self._ask(role, prompt, past, desk, bill)
+        except BaseException:
+            if bill.readings:
+                desk.owe(self._exchange(bill))
+            raise
+        return self._exchange(bill)
+
+    def _exchange(self, bill: Bill) -> Exchange:
+        return bill.exchange(self.name, self._price, self._ceiling)
+
+    def _ask(self, role: str, prompt: Prompt, past: Past, desk: Desk, bill: Bill) -> None:
+        """Ask until there is an answer, or as often as it may be."""
+        wire = self._connected()
         for attempt in range(self._attempts):
             last = attempt + 1 == self._attempts
             self._enter(desk)
@@ -83,13 +106,14 @@ class LanguageModel:
                     self._gate.close()  # before our place is free, or another would take it
             finally:
                 self._gate.leave()
-            if fault is None and bill.text:
-                break
+            if fault is None:
+                self._gate.proven.add(self._proof)
+                if bill.text:
+                    break
             if fault is not None:
                 self._give_up(fault, last=last)
             if not last:
                 self._back_off(role, fault, attempt, desk, crowd)
-        return bill.exchange(self.name, self._price, self._ceiling)
 
     def close(self) -> None:
         """Close the connections; the next `say` opens new ones."""
@@ -121,27 +145,36 @@ class LanguageModel:
                 raise Spent(f"the time of this phase was over before {self.name} had a place for another call")
 
     def _try(self, wire: Wire, prompt: Prompt, past: Past, desk: Desk, bill: Bill) -> Fault | None:
-        """One request, given up when the run is stopped or the phase's time is over."""
+        """One request."""
         answer = launch(wire.ask(prompt, past))
         try:
-            while True:
-                try:
-                    tried = answer.result(TICK)
-                    break
-                except NotYet:
-                    if not desk.wait(0.001):
-                        raise Spent(f"the time of this phase was over before {self.name} had answered") from None
+            tried = self._landed(answer, desk)
         finally:
             answer.cancel()
         bill.add(tried)
         return tried.fault
+
+    def _landed(self, answer: Future[Tried], desk: Desk) -> Tried:
+        """What a request under way comes to. It is paid for, so a stop and the phase's end wait: at most `timeout`."""
+        late = 0.0  # seconds since then
+        while True:
+            try:
+                return answer.result(TICK)
+            except NotYet:
+                late += TICK if late or not _goes_on(desk) else 0.0
+                if late > self._timeout:
+                    desk.wait(0.001)  # raises where it is a stop
+                    raise Spent(f"the time of this phase was over before {self.name} had answered") from None
 
     def _give_up(self, fault: Fault, *, last: bool) -> None:
         """Raise what ends the call: a fault that no other try mends, or the last of all."""
         what = f"{fault.status}: {fault.words}" if fault.status else fault.words
         if fault.kind in ADVICE:
             advice = ADVICE[fault.kind].format(variable=self._at.variable)
-            raise SettingsError(self._hide(f"{self.name} at {self._at.place} does not answer ({what}): {advice}"))
+            one = fault.kind in ONE or (fault.kind == "request" and self._proof in self._gate.proven)
+            said = "does not take this request" if one else "does not answer"
+            error = Refused if one else SettingsError
+            raise error(self._hide(f"{self.name} at {self._at.place} {said} ({what}): {advice}"))
         if fault.kind == "quota":
             raise Unreachable(
                 self._hide(
@@ -234,6 +267,14 @@ def known_price(model: str, price: tuple[float, float] | None = None) -> tuple[f
     except LookupError:
         return price
     return float(cost.input_price) * 1000, float(cost.output_price) * 1000
+
+
+def _goes_on(desk: Desk) -> bool:
+    """Whether neither a stop was asked for nor the phase's time is over."""
+    try:
+        return desk.wait(0.001)
+    except Interrupted:
+        return False
 
 
 def _dollars(reading: Reading, price: tuple[float, float] | None) -> float | None:

@@ -20,11 +20,13 @@ _gates: dict[tuple[str, str], Gate] = {}
 class Gate:
     """Lets calls of one model pass: at most so many at once, and none while it is shut.
 
-    It is shut by whoever was told to come back later, and opened by the same when the time has passed.
+    It is shut by whoever was told to come back later, and opened by the same when the time has passed. `proven` are
+    the settings under which the model has answered.
     """
 
     flying: int = 0
     shut: int = 0
+    proven: set[object] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def enter(self, most: int) -> bool:

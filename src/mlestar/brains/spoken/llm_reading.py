@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,7 +19,9 @@ SNIPPET = 500  # characters of a page
 WORDS = 300  # characters of what a provider says about an error
 PAGES = 50  # of one answer
 
-Kind = Literal["again", "crowd", "quota", "key", "model", "context", "request"]
+Kind = Literal["again", "crowd", "quota", "key", "model", "context", "content", "request"]
+TOO_LONG = re.compile(r"context.?(length|window)|(prompt|input|request|payload)\b.{0,40}\btoo (long|large)", re.I)
+UNWANTED = re.compile(r"moderat|flagged|content.?(filter|polic|management)|usage polic|safety", re.I)
 MENDABLE = frozenset({408, 409, 425, 429})  # of the 4xx, those that another try may mend
 
 
@@ -87,6 +90,10 @@ def fault(error: Exception, hide: Callable[[str], str]) -> Fault:
     kind = _kind(error, status)
     if kind == "request" and "api key" in words.lower():  # Gemini calls a wrong key a bad request
         kind = "key"
+    if kind == "request" and (status == 413 or TOO_LONG.search(words)):
+        kind = "context"
+    if (kind == "request" or status == 403) and UNWANTED.search(words):  # OpenRouter says 403 where it moderates
+        kind = "content"
     return Fault(kind, words, status, after)
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from mlestar.brains.spoken.rendering import markdown
 from mlestar.brains.spoken.voice import Past, Prompt
-from mlestar.errors import Spent
+from mlestar.errors import Interrupted, Spent
 from mlestar.ports import Desk
 from mlestar.records import Exchange, Letter
 
@@ -52,14 +52,29 @@ class Relay:
         return Exchange(answer.body, answer.sender or "relay")
 
 
-class Command:
-    """A command of the user's: the question on its standard input, the answer on its standard output."""
+Converse = Callable[[str, str, float, Callable[[], bool], Callable[[str], str]], str]
 
-    def __init__(self, command: str, converse: Callable[[str, str, float], str], seconds: float) -> None:
-        """`converse(command, text, seconds)` runs it; raises Unreachable when it fails or takes too long."""
-        self.name, self._converse, self._seconds = f"cli:{command}", converse, seconds
+
+class Command:
+    """A command of the user's: the question on its standard input, the answer on its standard output.
+
+    It is named by its program alone: what follows may be secret.
+    """
+
+    def __init__(
+        self, command: str, program: str, converse: Converse, seconds: float, hide: Callable[[str], str]
+    ) -> None:  # fmt: skip
+        """`converse(command, text, seconds, goes_on, hide)` runs it; raises Unreachable when it fails or is slow."""
+        self.name, self._converse, self._seconds, self._hide = f"cli:{program}", converse, seconds, hide
         self._command = command
 
     def say(self, role: str, prompt: Prompt, past: Past, desk: Desk) -> Exchange:
-        """Run the command once. What it costs, nobody tells us."""
-        return Exchange(self._converse(self._command, markdown(prompt, past), self._seconds), self.name)
+        """Run the command once. What it costs, nobody tells us: also one that failed counts as a call."""
+        try:
+            said = self._converse(
+                self._command, markdown(prompt, past), self._seconds, lambda: desk.wait(0.001), self._hide
+            )
+        except (Interrupted, Spent):
+            desk.owe(Exchange("", self.name))
+            raise
+        return Exchange(said, self.name)
