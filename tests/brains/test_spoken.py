@@ -590,10 +590,10 @@ def test_a_bad_answer_is_sent_back_with_the_complaint(recipes: tuple[Recipe, ...
 def test_the_playbook_stands_in(recipes: tuple[Recipe, ...]) -> None:
     voice, desk = Voice("a", ["bad"] * 3), FakeDesk()
     assert scripts.problems(spoken(recipes, voice).play(IDEA, desk).script) == []
-    assert "playbook stood in: no answer of 3" in desk.notes[-1]
+    assert any("playbook stood in: no answer of 3" in note for note in desk.notes)
     desk = FakeDesk(spent=0)
     assert spoken(recipes, voice).play(IDEA, desk).script
-    assert "cap of $1" in desk.notes[-1]
+    assert any("cap of $1" in note for note in desk.notes)
     request = roles.WriteCandidate(FREE, seed=1)
     assert spoken(recipes, voice).play(request, FakeDesk(spent=0)) == request.declined()
 

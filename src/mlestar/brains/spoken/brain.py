@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from mlestar import roles, scripts
 from mlestar.brains.playbook import spots
@@ -98,15 +98,17 @@ class Spoken:
 
         return ask
 
-    def _with_library(self, request: Request[R], reply: Any, desk: Desk) -> R:
+    def _with_library(self, request: Any, reply: Any, desk: Desk) -> Any:
         """The library's best model comes first: it needs no call, runs while others think, and is a sure member."""
         try:
             own: Any = self._base.play(request, desk)
         except SettingsError:
-            return cast(R, reply)
+            return reply
+        if request.count < 3:  # one idea besides the run's first model: that of whoever was asked
+            return reply
         named = {idea.recipe for idea in reply.ideas if idea.recipe}
         first = [idea for idea in own.ideas[1:2] if idea.recipe and idea.recipe not in named]  # after the quick one
-        return cast(R, roles.Ideas((*first, *reply.ideas)))
+        return roles.Ideas((*first, *reply.ideas))
 
     def _stood_in(self, request: Request[R], desk: Desk, reason: str) -> R:
         """The base brain's reply; the empty one of the role where it has none for such a task."""
