@@ -170,6 +170,7 @@ def test_a_question_is_waited_for_answered_and_taken(made):
         mail.ask("start/retriever/call-0", "retriever", "# Which models?\x1b[31m")
         while mail.answer_to("start/retriever/call-0") is None:
             time.sleep(0.02)
+        made.step("start/retriever/call-0", "call", {}, str, lambda: "Trees.")
         made.step("start/retriever", "brain", {}, str, lambda: "done")
 
     async def play():

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from mlestar import cli, runs
+from mlestar import casting, cli, runs
 from mlestar.executors.local import LocalExecutor
 from mlestar.housekeeping import House
 from mlestar.journal.store import Store
@@ -134,7 +134,9 @@ def viewing(diary: Diary, make: Callable[..., Any]) -> Callable[..., Any]:
 def drive(diary: Diary, arguments: list[str]) -> None:
     """What `mle-star` does with these arguments, noted."""
     names: Any = runs  # the only place that knows implementations, so this is where others are put in
-    names.Store, names.LocalExecutor, names.House = noting(diary), launching(diary), keeping(diary)
+    names.Store, names.House = noting(diary), keeping(diary)
+    casts: Any = casting
+    casts.LocalExecutor = launching(diary)
     names.prepare, names.reopen = viewing(diary, names.prepare), viewing(diary, names.reopen)
     sys.argv[1:] = arguments
     cli.main()
