@@ -72,21 +72,34 @@ def cast(
 ) -> Brain:
     """The brain of a run. Raises SettingsError where a name, a key or a role is wrong."""
     base = ALONE.get(settings.brain, Playbook)(recipes, installed)
-    routed = {_role(name): role for name, role in settings.roles.items()}
-    if settings.brain in ALONE and not routed:
-        return base
     if settings.brain.startswith("recorded:"):
         place = Path(settings.brain.removeprefix("recorded:"))
         return Recorded(settings.brain, answers(place, _recorded), base)
-    voices: dict[str, list[Voice]] = {}
+    heard, routed = chains(settings), _routed(settings)
+    if not any(heard.values()):
+        return base
     proven = {usage.by for usage in queries.usage(store.run)}
-    for role in ROLES:
-        own = routed.get(role, config.Role())
-        chain = [own.model or settings.brain, *settings.fallback]
-        names = chain[: chain.index("playbook")] if "playbook" in chain else chain
-        voices[role] = [_voice(store, settings, name, own, role, proven) for name in names if name not in ALONE]
+    voices = {
+        role: [_voice(store, settings, name, routed.get(role, config.Role()), role, proven) for name in names]
+        for role, names in heard.items()
+    }
     stand_in = "playbook" in settings.fallback
     return Spoken(settings.brain, voices, here, base, recipes, installed, settings.llm.attempts, stand_in)
+
+
+def chains(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Who is asked for each role, one after another; nobody where a brain that asks nobody plays it."""
+    routed, found = _routed(settings), {}
+    for role in ROLES:
+        first = routed[role].model if role in routed else None
+        chain = [first or settings.brain, *settings.fallback]
+        before = chain[: chain.index("playbook")] if "playbook" in chain else chain
+        found[role] = tuple(name for name in before if name not in ALONE) if chain[0] not in ALONE else ()
+    return found
+
+
+def _routed(settings: Settings) -> dict[str, config.Role]:
+    return {_role(name): role for name, role in settings.roles.items()}
 
 
 def _voice(

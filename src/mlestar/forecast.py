@@ -98,16 +98,8 @@ def forecast(task: Path, settings: Settings) -> Forecast:
 
 def answerers(settings: Settings) -> dict[str, str]:
     """Who is asked first for each role; empty where the role is played without words (see `casting.cast`)."""
-    routed = {name.replace("_", " ").replace("-", " ").strip(): role for name, role in settings.roles.items()}
-    odd = sorted(set(routed) - {role.replace("-", " ") for role in ROLES})
-    if odd:
-        raise SettingsError(f"setting 'roles.{odd[0]}': there is no such role; there are {', '.join(ROLES)}")
     found = {}
-    for role in ROLES:
-        own = routed.get(role.replace("-", " "))
-        chain = [own.model if own and own.model else settings.brain, *settings.fallback]
-        heard = chain[: chain.index("playbook")] if "playbook" in chain else chain
-        voices = [name for name in heard if name not in casting.ALONE]
+    for role, voices in casting.chains(settings).items():
         wrong = next((name for name in voices if name != "relay" and ":" not in name), None)
         if wrong is not None:
             raise SettingsError(f"setting 'brain': there is no brain {wrong!r}; `mle-star run --help` names them")

@@ -72,6 +72,8 @@ class Spoken:
                 if not self._stand_in:
                     raise
                 return self._stood_in(request, desk, str(error))
+            for page in exchange.pages:
+                desk.note(f"found by {page.provider}: {page.title} ({page.address}, {page.date})")
             try:
                 return read(request, exchange.text, here, self._here.packages)
             except BadAnswer as error:
@@ -164,5 +166,4 @@ _FREE: dict[type[Request[Any]], Callable[[Any, Ground], bool]] = {
     roles.Debug: _only_settings_hurt,
     roles.WriteBlend: lambda request, here: bool(request.plan.recipe),
     roles.Finalise: _always,
-    roles.Adopt: _always,
 }
