@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mlestar import scripts
+from mlestar import composing, scripts
 from mlestar.composing import PLAIN_MEAN, WEIGHTED_MEAN, Part, compose, weights_cell
 
 
@@ -88,3 +88,12 @@ def test_composed_scripts_compose_again():
     text = compose(parts, {"blend": PLAIN_MEAN}, "Outer.")
     assert scripts.problems(text) == []
     assert run(text)[0, 0] == (2 + 6 + 10) / 3
+
+
+def test_the_head_follows_what_the_cells_import_and_keeps_what_only_the_author_knows():
+    old = composing.head(["catboost", "numpy", "opencv-python"], "With catboost.")
+    text = old + "\n\n# %% setup\nimport lightgbm as lgb\nimport numpy as np\nfrom sklearn.svm import SVC\n"
+    new = composing.headed(text, "With lightgbm.")
+    assert composing.dependencies(new) == ("lightgbm", "numpy", "opencv-python", "scikit-learn")
+    assert '"""With lightgbm."""' in new
+    assert new.endswith("from sklearn.svm import SVC\n")

@@ -5,7 +5,9 @@ Pure text work, like `scripts`; it never runs anything.
 
 from __future__ import annotations
 
+import ast
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +20,7 @@ from mlestar.scripts import (
     identifier,
     merge_setup,
     parse,
+    parsed,
     quoted,
     rename,
     used,
@@ -154,3 +157,28 @@ def _wrapped(line: str, width: int = 110) -> list[str]:
             lines.append("        ")
         lines[-1] += f"{piece}, "
     return [*(text.rstrip() for text in lines[:-1]), lines[-1].removesuffix(", ")]
+
+
+_USUAL = {"catboost", "lightgbm", "numpy", "pandas", "pillow", "pyarrow", "scikit-learn", "scipy", "xgboost-cpu"}
+_DISTRIBUTIONS = {"sklearn": "scikit-learn", "xgboost": "xgboost-cpu", "PIL": "pillow", "yaml": "pyyaml"}
+
+
+def distributions(cells: Mapping[str, str]) -> list[str]:
+    """What a script needs from the package index: its imports, and the engine behind parquet files."""
+    modules = set()
+    for node in ast.walk(parsed("\n".join(cells.values()))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules.add((node.module or "").split(".")[0])
+    if any("parquet(" in source for source in cells.values()):
+        modules.add("pyarrow")
+    return sorted(_DISTRIBUTIONS.get(m, m) for m in modules if m not in sys.stdlib_module_names)
+
+
+def headed(text: str, title: str) -> str:
+    """The script under another title, its head naming what its cells import; what only its author can know is kept."""
+    book = parse(text)
+    needs = distributions({cell.name: cell.source for cell in book.cells})
+    kept = [need for need in dependencies(book.head) if need not in _USUAL]
+    return Notebook(head(sorted({*needs, *kept}), title), book.cells).text()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from statistics import median
 
-from mlestar import roles, scripts
+from mlestar import composing, roles, scripts
 from mlestar.plain import word
 from mlestar.records import FoldResult, Judged, Outcome, Plan, Score, Scored, Solution
 from mlestar.workbench import Workbench
@@ -134,10 +134,14 @@ def affordable_folds(bench: Workbench, one: float, ratio: float) -> int:
 def changed(start: Solution, plan: Plan, reply: roles.RewrittenCells, text: str) -> Solution:
     """The solution with a cell rewritten: another model gives it another name and cost, another feature does not."""
     own = reply.name or plan.recipe or "rewritten"
+    origin, cost = plan.recipe or "brain", reply.cost
     if plan.cell == "model":
-        return Solution(own, text, plan.recipe or "brain", reply.cost)
-    name = f"{start.name} with {own}" if " with " not in start.name else f"{start.name}, {own}"
-    return Solution(word(name), text, plan.recipe or "brain", max(start.cost, reply.cost))
+        name = own
+    else:
+        name = word(f"{start.name} with {own}" if " with " not in start.name else f"{start.name}, {own}")
+        cost = max(start.cost, cost)
+    script = text if scripts.problems(text) else composing.headed(text, f"{name}, found by mle-star.")
+    return Solution(name, script, origin, cost)
 
 
 def _mend(bench: Workbench, solution: Solution, result: FoldResult) -> Solution | None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from mlestar import scripts
 from mlestar.brains.playbook import spots
 from mlestar.brains.playbook.conditions import row_files
-from mlestar.brains.playbook.setup import distributions, setup_cell
+from mlestar.brains.playbook.setup import setup_cell
 from mlestar.brains.playbook.shelf import BASIC, FIXED, Shelf, brought, setup_of
+from mlestar.composing import distributions
 from mlestar.errors import SettingsError
 from mlestar.records import Profile, Recipe
 from mlestar.scripts import Cell, Notebook

@@ -133,19 +133,3 @@ def _from(module: str, names: list[str]) -> str:
     if len(line) <= WIDTH:
         return line
     return "\n".join([f"from {module} import (", *(f"    {name}," for name in names), ")"])
-
-
-_DISTRIBUTIONS = {"sklearn": "scikit-learn", "xgboost": "xgboost-cpu", "PIL": "pillow", "yaml": "pyyaml"}
-
-
-def distributions(cells: Mapping[str, str]) -> list[str]:
-    """What a script needs from the package index: its imports, and the engine behind parquet files."""
-    modules = set()
-    for node in ast.walk(ast.parse("\n".join(cells.values()))):
-        if isinstance(node, ast.Import):
-            modules |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            modules.add((node.module or "").split(".")[0])
-    if any("parquet(" in source for source in cells.values()):
-        modules.add("pyarrow")
-    return sorted(_DISTRIBUTIONS.get(m, m) for m in modules if m not in sys.stdlib_module_names)
