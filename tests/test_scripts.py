@@ -136,3 +136,15 @@ def test_the_cell_of_a_line():
 def test_seeds_and_dependencies():
     assert "SEEDS = [0, 1, 2]" in scripts.parse(scripts.with_seeds(SCRIPT, 3))["setup"]
     assert scripts.dependencies(scripts.parse(SCRIPT).head) == ("numpy", "pandas")
+
+
+def test_python_stumbling_over_two_threads_trees_is_no_error_of_ours(monkeypatch):
+    real, stumbles = ast.parse, iter([True, True, False])
+
+    def parse(source, **more):
+        if next(stumbles):
+            raise SystemError("AST constructor recursion depth mismatch (before=66, after=59)")
+        return real(source, **more)
+
+    monkeypatch.setattr(ast, "parse", parse)
+    assert scripts.defined("x = 1") == {"x"}

@@ -5,10 +5,13 @@ Standard library only, so that every layer may use it.
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import os
 import re
 import secrets
 import stat
+import threading
 from pathlib import Path
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)", re.DOTALL)
@@ -16,6 +19,8 @@ _CONTROLS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f"
     r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\U000e0000-\U000e007f]"  # reorder, break or hide text
 )
+TRIES = 20
+_PARSING = threading.Lock()
 _LONE = re.compile(r"[\ud800-\udfff]")  # no encoding can write them
 
 
@@ -40,6 +45,18 @@ def says(text: str, words: str) -> bool:
 def source(text: str) -> str:
     """A program's text that can be written and parsed: one kind of line end, no NUL, no lone surrogates."""
     return _LONE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd"))
+
+
+def tree(source: str, mode: str = "exec") -> ast.AST:
+    """`ast.parse`, one at a time. Raises what it raises.
+
+    Python 3.11 counts the depth of all threads' trees together, and gives up with a SystemError when two meet
+    (cpython issue 106905); a thread of a library may meet ours, so it is tried again.
+    """
+    for _ in range(TRIES):
+        with _PARSING, contextlib.suppress(SystemError):
+            return ast.parse(source, mode=mode)
+    raise SyntaxError("it cannot be parsed: Python stumbled over it again and again")
 
 
 def read(path: Path, most: int) -> bytes | str:

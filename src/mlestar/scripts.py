@@ -132,7 +132,8 @@ def complaint(source: str) -> str:
 def parsed(source: str) -> ast.Module:
     """The syntax tree of a source; SyntaxError for all that Python cannot parse or that is nested too deeply."""
     try:
-        tree = ast.parse(source)
+        tree = plain.tree(source)
+        assert isinstance(tree, ast.Module)
     except (RecursionError, MemoryError, ValueError) as error:
         raise SyntaxError(f"it cannot be parsed ({error or type(error).__name__})") from None
     level: list[ast.AST] = [tree]

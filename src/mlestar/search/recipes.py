@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from mlestar import plain
 from mlestar.errors import SettingsError
 from mlestar.records import Recipe
 
@@ -142,7 +142,7 @@ def _body(path: Path, lines: list[str], start: int) -> tuple[str, list[_Block]]:
 
 def _check_code(path: Path, block: _Block) -> None:
     try:
-        ast.parse(block.source)
+        plain.tree(block.source)
     except SyntaxError as error:
         line = block.line + (error.lineno or 1) - 1
         raise _wrong(path, f"line {line}", f"the cell `{block.cell}` is not Python: {error.msg}") from None

@@ -98,7 +98,7 @@ def _statements(source: str) -> list[str]:
     """The statements of a setup cell that are not imports, as they stand; those that define the same name as one."""
     lines = source.splitlines()
     found: dict[frozenset[str], str] = {}
-    for node in ast.parse(source).body:
+    for node in scripts.parsed(source).body:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             continue
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
@@ -113,7 +113,7 @@ def imports(setups: Sequence[str], needed: Iterable[str]) -> list[str]:
     wanted = set(needed)
     plain: set[str] = set()
     members: dict[str, set[str]] = {}
-    for node in (n for source in setups for n in ast.parse(source).body):
+    for node in (n for source in setups for n in scripts.parsed(source).body):
         if isinstance(node, ast.Import):
             names = [a for a in node.names if (a.asname or a.name.split(".")[0]) in wanted]
             plain |= {ast.unparse(alias) for alias in names}

@@ -100,5 +100,5 @@ def _below(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
 
 def feature_function(cell: str, source: str) -> bool:
     """Whether a cell is a feature cell: it defines `<cell>(train, test, files)`."""
-    tops = [n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef) and n.name == base(cell)]
+    tops = [n for n in scripts.parsed(source).body if isinstance(n, ast.FunctionDef) and n.name == base(cell)]
     return bool(tops) and [a.arg for a in tops[0].args.args] == ["train", "test", "files"]

@@ -108,7 +108,7 @@ def _without_columns(shelf: Shelf, script: str, suspects: set[str]) -> str | Non
     """The script with the suspects taken out of its lists; a cell whose only list is now empty does nothing."""
     book = scripts.parse(script)
     setup, emptied = book["setup"], set()
-    for node in ast.parse(setup).body:
+    for node in scripts.parsed(setup).body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.List) and isinstance(node.targets[0], ast.Name):
             name, listed = node.targets[0].id, ast.literal_eval(node.value)
             kept = [value for value in listed if value not in suspects]

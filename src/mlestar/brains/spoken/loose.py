@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from mlestar import plain
+
 _WORDS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
 _TOKEN = re.compile(
     r"""(?P<string>"(?:\\.|[^"\\])*")|(?P<comment>//[^\n]*|/\*.*?\*/|\#[^\n]*)|(?P<comma>,(?=(?:\s|//[^\n]*|/\*.*?\*/|\#[^\n]*)*[}\]]))""",
@@ -39,7 +41,7 @@ def _json(text: str) -> Any:
 
 def _python(text: str) -> Any:
     """A literal of Python, in which JSON's words may stand."""
-    tree = _Words().visit(ast.parse(text.strip(), mode="eval"))
+    tree = _Words().visit(plain.tree(text.strip(), "eval"))
     return ast.literal_eval(tree)
 
 
