@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("mcp")
 
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
