@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mlestar.records import Attempt, Blend, Breadths, Final, Scored, Target
 
 if TYPE_CHECKING:
+    from mlestar.candidates import Findings
     from mlestar.lab import Lab
 
 
@@ -24,8 +25,8 @@ def solve(lab: Lab, size: Breadths) -> Final:
 
 
 def search(lab: Lab, size: Breadths) -> list[Scored]:
-    """A first look, then L branches side by side; their solutions, best first."""
-    findings = lab.at("start").look(lab.first)
+    """L branches side by side, which share a first look at the data; their solutions, best first."""
+    findings = lab.at("start").look_once(lab.first)
     branches = [partial(branch, lab.at(f"branch-{i}"), findings, size) for i in range(size.branches)]
     return lab.rank(lab.with_guests(branches))
 
@@ -36,21 +37,15 @@ def finish(lab: Lab, leaders: list[Scored], size: Breadths) -> Final:
     return lab.at("finalise").finalise(best, leaders)
 
 
-def branch(lab: Lab, findings: tuple[str, ...], size: Breadths) -> Scored:
+def branch(lab: Lab, findings: Findings, size: Breadths) -> Scored:
     """One branch: an initial solution, refined."""
     return refine(lab.at("refine"), initialise(lab.at("init"), findings, size), size)
 
 
-def initialise(lab: Lab, findings: tuple[str, ...], size: Breadths) -> Scored:
+def initialise(lab: Lab, findings: Findings, size: Breadths) -> Scored:
     """Algorithm 1: M candidates from retrieved models, the best ones merged while that helps."""
     lab = lab.listen()
-    candidates: list[Scored] = []
-    for i, idea in enumerate(lab.retrieve(size.candidates, findings)):
-        here = lab.at(f"candidate/{i}")
-        if here.time_for(idea.cost, [lab.first, *candidates]):
-            candidates.append(here.evaluate(here.write(idea)))
-
-    best, *others = lab.rank(lab.working(candidates))
+    best, *others = lab.rank(lab.working(lab.candidates(size.candidates, findings)))
     for i, other in enumerate(others):
         merged = lab.at(f"merge/{i}").evaluate_merged(best, other)
         if not lab.better(merged, best):

@@ -26,6 +26,7 @@ UNLIMITED = 1e9  # seconds
 MOST_BRACKETS = 10_000  # in what a blend learned
 LATE = 0.05  # of the budget: what a run that is late may still spend on its finish
 WHOLE = 1.5  # a run on all rows against one on a fold's training rows: 1 / (0.8 · 0.85)
+MOST_WHOLE = 4.0  # more than that is the machine's noise, or a model that no finish can afford
 
 
 def pieces(bench: Workbench) -> list[Piece]:
@@ -40,7 +41,12 @@ def affordable_seconds(bench: Workbench) -> float | None:
     if bench.rules.budget is None:
         return None
     left = bench.rules.budget - bench.clock.spent()
-    return max(left, LATE * bench.rules.budget) / (RESERVE * WHOLE * (1 if bench.rules.jobs > 1 else 2))
+    return max(left, LATE * bench.rules.budget) / (RESERVE * whole(bench) * (1 if bench.rules.jobs > 1 else 2))
+
+
+def whole(bench: Workbench) -> float:
+    """What a run on all rows takes against one on a fold's training rows: as measured, else by the rows."""
+    return max([WHOLE, *(min(ratio, MOST_WHOLE) for ratio in bench.memo.ratios)])
 
 
 def select_greedily(bench: Workbench) -> Blend:

@@ -16,6 +16,7 @@ from mlestar.workbench import Workbench
 MOST_RATIO = 5.0
 MOST_REASON = 300  # characters
 LARGE_FOLD = 1000  # rows
+TELLING = 5.0  # seconds of a fold from which on its ratio to the real run tells more than start-up times
 START_UP = 2.0  # seconds of imports that a job takes whatever it does
 _LINE = re.compile(r'File ".*solution\.py", line (\d{1,9})\b')
 
@@ -86,10 +87,12 @@ def _refused(fold: int, problem: str) -> FoldResult:
     return FoldResult(fold, Outcome("exception", 0.0, error=problem), Judged("it is no composable script"))
 
 
-def submit(bench: Workbench, solution: Solution, score: Score | None = None) -> None:
-    """Run on the real folder and keep what comes out, if it is valid."""
+def submit(bench: Workbench, solution: Solution, score: Score | None = None, once: float = 0.0) -> None:
+    """Run on the real folder and keep what comes out, if it is valid. `once`: what a fold took, in seconds."""
     done = bench.refit("real", solution.script)
     if done.valid:
+        if once >= TELLING:
+            bench.memo.ratios.append(done.outcome.seconds / once)
         bench.house.keep(solution.name, solution.script, done.submission, score)
 
 

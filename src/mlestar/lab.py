@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from mlestar import blending, evaluating, finishing, guests, roles, scripts, searching, steering, studying
+from mlestar import blending, candidates, evaluating, finishing, guests, roles, scripts, searching, steering, studying
+from mlestar.candidates import Findings
 from mlestar.errors import NoSolution
-from mlestar.records import Attempt, Blend, Final, Idea, Letter, Plan, Scored, Solution, Standing, Target
+from mlestar.records import Attempt, Blend, Final, Letter, Plan, Scored, Solution, Standing, Target
 from mlestar.studying import Study
 from mlestar.workbench import Workbench
 
@@ -73,7 +74,7 @@ class Lab:
         ideas = bench.ask(roles.Retrieve, roles.Ideas, count=2, quick=True, found=found).ideas
         if not ideas:
             raise NoSolution(f"the brain {bench.brain.name!r} named no model to begin with", budget=False)
-        solution, result = evaluating.first_fold(bench, self.write(ideas[0]), 0)
+        solution, result = evaluating.first_fold(bench, candidates.write(bench, ideas[0]), 0)
         if result.judged.reason is None:
             evaluating.submit(bench, solution)
         folds = evaluating.affordable_folds(bench, result.outcome.seconds, ideas[-1].cost / ideas[0].cost)
@@ -81,21 +82,10 @@ class Lab:
         first = self._known(evaluating.other_folds(opened, solution, result))
         return replace(self, bench=replace(opened, address=""), first=first)
 
-    def retrieve(self, count: int, findings: tuple[str, ...]) -> tuple[Idea, ...]:
-        """A_retriever: `count` models that suit the task, besides the one the run began with."""
-        found = searching.library(self.bench, 4 * count)
-        about = {"count": count + 1, "found": found, "findings": findings, "pages": searching.pages(self.bench)}
-        ideas = self.bench.ask(roles.Retrieve, roles.Ideas, **about).ideas
-        self._fresh("model")
-        ideas = steering.wanted(self.heard, ideas, found)
-        others = (idea for idea in ideas if searching.origin(idea) != self.first.solution.source)
-        likely = self.first.solution.cost  # what the brain's own ideas will take is a guess: a first fold tells
-        return tuple(i if i.recipe else replace(i, cost=min(i.cost, likely)) for i in others)[:count]
-
-    def write(self, idea: Idea) -> Solution:
-        """A_init: a solution with this one model."""
-        reply = self.bench.ask(roles.WriteCandidate, roles.WrittenScript, idea=idea)
-        return Solution(reply.name, reply.script, reply.source or searching.origin(idea), reply.cost)
+    def candidates(self, count: int, findings: Findings) -> list[Scored]:
+        """A_retriever and A_init: `count` models that suit the task, each written and evaluated."""
+        self._fresh("model")  # what people described is among the ideas
+        return [*map(self._known, candidates.candidates(self.bench, self.first, self.heard, count, findings))]
 
     # --- scores ------------------------------------------------------------------------------------
 
@@ -125,16 +115,9 @@ class Lab:
         """The candidates that have a whole score; the run's first solution where there is none."""
         return [s for s in candidates if s.score is not None and not s.dropped] or [self.first]
 
-    def time_for(self, cost: float, like: Sequence[Scored]) -> bool:
-        """Whether something of this cost fits into the phase, by what these took for theirs.
-
-        Nothing fits when none of them worked: there would be nothing to go on from.
-        """
-        bench, done = self.bench, [s for s in like if s.score is not None]
-        if not done:
-            return like[0] is self.first
-        slots = max(1, bench.rules.jobs // bench.rules.size.branches)
-        return bench.fits("fits", evaluating.expected_seconds(cost, done, slots))
+    def time_for(self, cost: float, like: Sequence[Scored], late: bool = False) -> bool:
+        """Whether something of this cost fits into the phase, by what these took for theirs."""
+        return candidates.time_for(self.bench, cost, [*like], self.first, late)
 
     # --- init --------------------------------------------------------------------------------------
 
@@ -168,8 +151,8 @@ class Lab:
 
     def keep(self, best: Scored) -> Scored:
         """The initial solution on the real view, so that what is on disk is better than the first."""
-        if best is not self.first and self.time_for(best.solution.cost, [best]):
-            evaluating.submit(self.bench, best.solution, best.score)
+        if best is not self.first and self.time_for(best.solution.cost, [best], late=True):
+            evaluating.submit(self.bench, best.solution, best.score, best.seconds)
         self.bench.house.milestone(self.bench.address.partition("/")[0] + " init", best.score)
         return best
 
@@ -181,6 +164,10 @@ class Lab:
             return ()
         looks = self.bench.rules.size.looks
         return studying.look(self.bench.at("look"), best, looks, tuple(ledger), self._standing())
+
+    def look_once(self, best: Scored) -> Findings:
+        """A look that is taken when somebody first wants to know; the others wait for what it saw."""
+        return candidates.Once(lambda: self.look(best))
 
     def ablate(self, best: Scored) -> Study:
         """A_abl: what is each cell worth?"""

@@ -230,13 +230,18 @@ class Idea:
 
 @dataclass(frozen=True)
 class Standing:
-    """How one solution of a branch stands: its score, the seconds of its slowest fold, how many members it banked."""
+    """How one solution of a branch stands: its score, the seconds of its slowest fold, how many members it banked.
+
+    `parts` are these members with their own scores, best first; `printed` is the end of what a fold printed.
+    """
 
     name: str
     score: Score | None
     seconds: float
     members: int
     reason: str | None = None
+    parts: tuple[tuple[str, float], ...] = ()
+    printed: str = ""
 
 
 @dataclass(frozen=True)

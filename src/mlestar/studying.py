@@ -22,6 +22,7 @@ from mlestar.workbench import Workbench
 _FINDING = re.compile(r"^finding:\s*(.{1,300})$", re.MULTILINE)
 MOST_FINDINGS = 60
 MOST_SEEN = 8_000  # characters of what one look prints
+MOST_PRINTED = 1_000  # characters of what a solution printed on a fold
 MOST_SHOWN = 6_000  # characters of its script, so that what it computed can be used
 
 
@@ -145,11 +146,18 @@ def observe(bench: Workbench, script: str, best: Scored | None) -> str:
 def standing(ranked: Sequence[Scored], address: str) -> tuple[Standing, ...]:
     """How the solutions of an address's branch stand, as they are ranked; of others a replay would know more."""
     own = (f"{address.partition('/')[0]}/", "start/")
-    return tuple(
-        Standing(s.solution.name, s.score, s.seconds, len(s.results[0].judged.members), s.reason)
-        for s in ranked
-        if s.results and f"{s.address}/".startswith(own)
-    )
+    return tuple(_stands(s) for s in ranked if s.results and f"{s.address}/".startswith(own))
+
+
+def _stands(s: Scored) -> Standing:
+    values: dict[str, list[float]] = {}
+    for member in (m for result in s.results for m in result.judged.members if m.name != "submission"):
+        values.setdefault(member.name, []).append(member.value)
+    sign = -1.0 if s.score is not None and s.score.direction == "max" else 1.0
+    parts = sorted(((name, float(np.mean(v))) for name, v in values.items()), key=lambda part: sign * part[1])
+    first = s.results[0]
+    printed = first.outcome.output.strip()[-MOST_PRINTED:]
+    return Standing(s.solution.name, s.score, s.seconds, len(first.judged.members), s.reason, tuple(parts), printed)
 
 
 def given_files(profile: Profile) -> list[str]:

@@ -45,12 +45,13 @@ class Board:
 class Memo:
     """Executions of this sitting by script and view: scripts are deterministic, so one answer serves all.
 
-    `slots` are as many as the executor has; whoever holds one runs at once. `failed` is set when a thread ended
-    with an error: the others leave at their next pause.
+    `slots` are as many as the executor has. `failed` is set when a thread ended with an error: the others leave at
+    their next pause. `ratios` are seconds on the real folder by seconds on a fold.
     """
 
     slots: Semaphore
     failed: Event = field(default_factory=Event)
+    ratios: list[float] = field(default_factory=list)
     done: dict[str, Execution] = field(default_factory=dict)
     locks: dict[str, Lock] = field(default_factory=dict)
 
@@ -113,7 +114,8 @@ class Workbench:
             return made.declined()
         folds = self.rules.folds or 5
         seat = Seat(address, made, self.journal, self.purse, self.times, self.pause, self.memo.failed, folds)
-        return self.journal.step(address, "brain", made, reply, lambda: sound(self.brain.play(made, seat)))
+        with self.memo.busy(f"brain of {self.branch}"):  # one paid call per branch in flight, so that no more is lost
+            return self.journal.step(address, "brain", made, reply, lambda: sound(self.brain.play(made, seat)))
 
     def decide(self, name: str, returns: type[T], play: Callable[[], T]) -> T:
         """A decision that looks at a clock, recorded so that a replay takes the same turn."""
@@ -241,10 +243,9 @@ class Workbench:
         def one(call: Callable[[], T]) -> T:
             try:
                 return call()
-            except Unrecorded:  # a replay: what the others know is wanted too
-                raise
-            except BaseException:
-                self.memo.failed.set()
+            except BaseException as error:
+                if not isinstance(error, Unrecorded):  # a replay: what the others know is wanted too
+                    self.memo.failed.set()
                 raise
 
         with ThreadPoolExecutor(max_workers=max(len(calls), 1)) as pool:
@@ -253,6 +254,18 @@ class Workbench:
         for error in sorted(errors, key=lambda error: type(error) in (Interrupted, Unrecorded)):
             raise error
         return [future.result() for future in futures]
+
+    def in_turn(self, makers: Sequence[Callable[[], T]], use: Callable[[int, T], None]) -> None:
+        """Make one thing after another in a thread, and use each here, while the next is being made."""
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            futures = [pool.submit(make) for make in makers]
+            try:
+                for i, future in enumerate(futures):
+                    use(i, future.result())
+            except BaseException as error:
+                if not isinstance(error, Unrecorded):
+                    self.memo.failed.set()
+                raise
 
     def show(self, scored: Scored) -> None:
         """Let the progress line know of a score."""

@@ -56,8 +56,7 @@ class Spoken:
         known = self._without_call(request, here, desk)
         if known is not None:
             return known
-        reply = self._asked(request, here, chain, desk)
-        return self._with_library(request, reply, desk) if isinstance(reply, roles.Ideas) else reply
+        return self._asked(request, here, chain, desk)
 
     def _asked(self, request: Request[R], here: Ground, chain: Sequence[Voice], desk: Desk) -> R:
         """Ask until an answer can be taken."""
@@ -99,18 +98,6 @@ class Spoken:
             return replace(chain[-1].say(request.role, prompt, past, desk), prompt=digest)
 
         return ask
-
-    def _with_library(self, request: Any, reply: Any, desk: Desk) -> Any:
-        """The library's best model comes first: it needs no call, runs while others think, and is a sure member."""
-        try:
-            own: Any = self._base.play(request, desk)
-        except SettingsError:
-            return reply
-        if request.count < 3:  # one idea besides the run's first model: that of whoever was asked
-            return reply
-        named = {idea.recipe for idea in reply.ideas if idea.recipe}
-        first = [idea for idea in own.ideas[1:2] if idea.recipe and idea.recipe not in named]  # after the quick one
-        return roles.Ideas((*first, *reply.ideas))
 
     def _stood_in(self, request: Request[R], desk: Desk, reason: str) -> R:
         """The base brain's reply; the empty one of the role where it has none for such a task."""

@@ -14,6 +14,7 @@ from mlestar.records import Attempt, Effect, Idea, Left, Page, Recipe, Standing,
 
 MOST_ATTEMPTS, MOST_RECIPES, MOST_MEMBERS = 40, 26, 60
 MOST_FINDINGS, MOST_PAGE, MOST_HINTS = 16_000, 3_000, 20  # characters, characters, hints
+MOST_OPENED = 3  # solutions whose members are told
 EVALUATIONS = 2  # that should fit into what is left of a phase
 
 
@@ -51,7 +52,16 @@ def standing(known: Sequence[Standing]) -> str:
         return ""
     rows = [(s.name, s.score or f"none: {s.reason}", f"{s.seconds:.0f} s", str(s.members)) for s in known[:20]]
     text = fenced(table(("solution", "score", "slowest fold", "members"), rows))
-    return section("How the solutions of this branch stand, best first", text)
+    more = "\n\n".join(told for s in known[:MOST_OPENED] if (told := _opened(s)))
+    return section("How the solutions of this branch stand, best first", f"{text}\n\n{more}".strip())
+
+
+def _opened(one: Standing) -> str:
+    """The members of a solution with their own scores, and the end of what it printed."""
+    text = "\n".join(f"{name} | {number(value)}" for name, value in one.parts[:MOST_MEMBERS])
+    told = [f"Members of {code(one.name)} alone, best first:\n\n{fenced(text)}"] if len(one.parts) > 1 else []
+    told += [f"What {code(one.name)} printed on a fold:\n\n{fenced(one.printed)}"] if one.printed else []
+    return "\n\n".join(told)
 
 
 def hints(said: Sequence[str]) -> str:
