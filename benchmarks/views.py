@@ -191,9 +191,7 @@ def main() -> None:
         return common.write(options.table, [], "task", render)
     for name in options.only or TASKS:
         common.write(options.table, [measure(name, options.scratch)], "task", render)
-        shutil.rmtree(
-            options.scratch
-        )  # only now: ext4 is slow to make files while many were deleted in the last minutes
+        shutil.rmtree(options.scratch)  # only now: ext4 makes files slowly for minutes after many were deleted
 
 
 if __name__ == "__main__":

@@ -111,6 +111,44 @@ def test_nobody_is_asked_in_an_early_finish(broken_off, monkeypatch):
     assert not Mail(broken_off).questions()
 
 
+def test_a_finish_after_the_end_waits_for_nobody(task, tmp_path, machine, monkeypatch):
+    run = begin(task, tmp_path / "run", "playbook", "ensemble.rounds=3")
+    with Store.open(run) as store:
+        store.set_fact("settings", store.facts["settings"] | {"brain": "relay"})
+    monkeypatch.setattr(casting.Relay, "say", lambda *given: pytest.fail("it would wait for somebody"))
+    add(run, 1)
+    contributing.finish(run, {}, watch)
+    assert end(run)[0] == "done"
+    assert "added/1::" in str([row.result for row in queries.steps(run, "finish-1/ensemble")])
+    last, paid = end(run), len(machine.ran)
+    contributing.finish(run, {}, watch)
+    assert (end(run), len(machine.ran)) == (last, paid)
+
+
+@pytest.mark.parametrize("brain", ["playbook", "none"])
+def test_a_budget_for_a_run_without_a_method_is_refused(task, tmp_path, machine, brain):
+    run = begin(task, tmp_path / "run", brain)
+    state = queries.facts(run)["state"]
+    with pytest.raises(SettingsError, match="--budget is the time of a run's method"):
+        contributing.finish(run, {"budget": 600.0}, watch)
+    assert queries.facts(run)["state"] == state
+    contributing.finish(run, {"bag": 2}, watch)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_finish_knows_the_scripts_that_only_the_journal_has(task, tmp_path, machine, gone):
+    run = begin(task, tmp_path / "run")
+    add(run, 1)
+    if gone:
+        (run / "mail.db").unlink()
+    else:  # a fork begins without the letters
+        contributing.finish(run, {}, watch)
+        run = runs.fork(run, "finish-1", tmp_path / "fork", {}, watch)
+        assert not (run / "mail.db").exists()
+    contributing.finish(run, {}, watch)
+    assert "added/1::" in str([row.result for row in queries.steps(run) if "/ensemble" in row.address])
+
+
 def test_the_later_finish_is_replayed_and_one_that_was_broken_off_is_completed(task, tmp_path, machine):
     run = begin(task, tmp_path / "run")
     alone = end(run)
@@ -146,6 +184,26 @@ def test_a_free_run_is_left_at_its_last_finish_and_may_still_get_a_brain(task, t
     last = end(run)
     contributing.finish(run, {}, watch)
     assert end(run) == last
+
+
+def test_a_command_is_recorded_and_shown_by_its_program_alone(task, tmp_path, machine):
+    run = begin(
+        task, tmp_path / "run", "cli:/bin/true --token 'my secret'", "llm.attempts=1", "roles.coder=cli:true secret"
+    )
+    facts = queries.facts(run)
+    assert "secret" in str(facts.pop("settings")), "a resume needs it"
+    kept = [blob.read_bytes().decode("latin-1") for blob in (run / "blobs").rglob("*") if blob.is_file()]
+    told = [str(queries.steps(run)), str(queries.notes(run)), str(overview.show(run)), overview.report(run)]
+    assert not [text for text in (str(facts), *kept, *told) if "secret" in text]
+    assert {row.read(Exchange).by for row in queries.steps(run) if row.verb == "call"} == {"cli:true"}
+    assert overview.show(run).brain == "cli:true"
+
+
+def test_whoever_is_named_as_the_finaliser_has_the_last_look(task, tmp_path, machine):
+    run = begin(task, tmp_path / "run", "playbook", 'roles.finaliser=cli:echo \'{"finding": "fine"}\'')
+    said = [row.read(Exchange) for row in queries.steps(run) if row.verb == "call"]
+    assert [(exchange.by, "fine" in exchange.text) for exchange in said] == [("cli:echo", True)]
+    assert queries.step(run, "finalise/0/finaliser") is not None
 
 
 def test_the_sealed_rows_are_counted_by_looks_and_not_by_ends():

@@ -92,6 +92,21 @@ def test_one_role_can_speak_alone(task):
     assert [p.role for p in found.parts if p.by] == ["target chooser"]
 
 
+def test_a_command_is_told_by_its_program_alone(task):
+    found = forecast(task, Settings(brain="cli:/bin/mine --token secret"))
+    assert "secret" not in str(found) + told(found)
+    assert {p.by for p in found.parts} == {"cli:mine", ""}
+
+
+def test_the_finaliser_is_asked_where_somebody_is_named_for_it(task):
+    asked = part(forecast(task, Settings(brain=PRICED)), "finaliser")
+    assert (asked.by, asked.calls) == ("", (0, 0))
+    assert part(forecast(task, load(["roles.finaliser.temperature=0"], brain=PRICED)), "finaliser").by == ""
+    for brain in ("playbook", PRICED):
+        asked = part(forecast(task, load(["roles.finaliser=relay"], brain=brain)), "finaliser")
+        assert (asked.by, asked.calls[0]) == ("relay", 1)
+
+
 def test_every_role_is_counted():
     assert set(calls(Breadths())) == set(SAID) == set(ROLES)
 
@@ -111,7 +126,7 @@ def test_calls_of_small_loops():
         "debugger": (0, scripts),
         "ensemble planner": (1, 1),
         "ensembler": (0, 1),
-        "finaliser": (0, 0),
+        "finaliser": (1, 3),
     }
 
 
@@ -121,7 +136,7 @@ def test_prompts_are_the_real_ones(task, tmp_path):
     shutil.copytree(task, longer)
     with (longer / "description.md").open("a") as file:
         file.write("\n" + "A word about how the visits were counted. " * 50)
-    short, long = (forecast(folder, Settings(brain="relay")) for folder in (task, longer))
+    short, long = (forecast(folder, load(["roles.finaliser=relay"], brain="relay")) for folder in (task, longer))
     more = 50 * len("A word about how the visits were counted. ") / 3.5
     for role in ROLES:
         assert part(long, role).stable - part(short, role).stable == pytest.approx(more, rel=0.05)

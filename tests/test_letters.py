@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from mlestar import casting, config, contributing, runs
+from mlestar import casting, config, contributing, runs, scripts, steering
 from mlestar.journal import queries
 from mlestar.journal.mail import Mail
-from mlestar.records import Outcome, Scored
+from mlestar.records import Letter, Outcome, Scored
 
 SIZES = ["branches=1", "init.candidates=1", "refine.outer=1", "refine.inner=1", "ensemble.rounds=1",
          "judging.folds=2", "bag=1", "refine.looks=0"]  # fmt: skip
@@ -154,6 +154,24 @@ def test_another_runs_script_does_not_answer_for_a_letter(open_run, task, tmp_pa
     mine = add(other, "mine", SCRIPT % 77)
     assert mine.solution.name == "mine"
     assert "hello 77" in mine.solution.script
+
+
+def test_a_ban_reaches_the_code_that_changed():
+    heard = [
+        Letter(1, "steer", "forbid", "CatBoost", "me", 0.0),
+        Letter(2, "steer", "forbid", "target encoding", "", 0.0),
+    ]
+    old = "# %% setup\nimport pandas as pd\nfrom catboost import CatBoostClassifier as Cat\n\n# %% model\nm = Cat()\n"
+    assert steering.breaches(heard, old) == ["not tried: somebody forbade 'CatBoost'"]
+    for new, refused in (
+        ("x = 1  # not catboost", False), ("x = 'catboost'", False), ("x = Cat(1)", True), ("import catboost", True),
+        ("def target_encoding():\n    return 1", True), ("x = encode(target)", False), ("x = (", False),
+    ):  # fmt: skip
+        script = scripts.replace(old, {"more": new})
+        assert bool(steering.breaches(heard, script, old)) == refused, new
+    more = {"setup": "import pandas as pd\nimport catboost\nfrom catboost import CatBoostClassifier as Cat"}
+    assert steering.breaches(heard, scripts.replace(old, more), old)
+    assert not steering.breaches([], old)
 
 
 def test_what_the_playbook_cannot_do_is_said(open_run):

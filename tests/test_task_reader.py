@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from mlestar import config, task_reading
+from mlestar import casting, config, task_keeping, task_reading
 from mlestar.brains.spoken import quoting, tasks
 from mlestar.brains.spoken.blocks import BadAnswer
 from mlestar.errors import NoSolution, SettingsError, TaskError
+from mlestar.roles import ROLES
 from mlestar.tasks.check import check
 from mlestar.testing.llm_server import LlmServer, Reply
 
@@ -108,8 +109,8 @@ WRONG = {
     "key": ('[task]\ntarget = "flour"\nmetrik = "rmse"\n', "did you mean 'metric'"),
     "metric": ('[task]\ntarget = "flour"\nmetric = "rmes"\n', "did you mean rmse"),
     "unfitting": ('[task]\ntarget = "flour"\nmetric = "accuracy"\n', "does not fit"),
-    "program": ('[task]\ntarget = "flour"\nmetric = "metric.py:score"\ndirection = "min"\n', "the user's to write"),
-    "custom": ('[task]\ntarget = "flour"\nkind = "custom"\n', "the user's to write"),
+    "program": ('[task]\ntarget = "flour"\nmetric = "metric.py:score"\ndirection = "min"\n', "there is no metric.py"),
+    "custom": ('[task]\ntarget = "flour"\nkind = "custom"\n', "there is no task.py"),
     "no toml": ("[task\n", "not valid TOML"),
     "two": ('[task]\ntarget = "flour"\n```\n\n```toml\n[task]\n', "exactly one"),
     "outside": (TOML + 'train = "../mill/train.csv"\n', "does not exist"),
@@ -203,12 +204,12 @@ def test_brains_that_cannot_read_are_refused_with_a_way_out(mill, name):
 
 def test_writing_is_once_and_whole(mill):
     found, _, _ = asked(mill, said())
-    assert task_reading.write(mill, found) == mill / "task.toml"
+    assert task_keeping.write(mill, task_reading.files(found)) == (mill / "task.toml",)
     assert (mill / "task.toml").read_text() == TOML
     assert "flour" in check(mill)
     (mill / "task.toml").write_text("# mine\n")
     with pytest.raises(TaskError, match="never replaced"):
-        task_reading.write(mill, found)
+        task_keeping.write(mill, task_reading.files(found))
     assert (mill / "task.toml").read_text() == "# mine\n"
     assert sorted(path.name for path in mill.iterdir()) == [
         "description.md", "sample_submission.csv", "task.toml", "test.csv", "train.csv",
@@ -259,3 +260,15 @@ def test_a_command_of_the_users_answers(mill, tmp_path):
     found = task_reading.propose(mill, config.load([], brain=name), print)
     assert found.settings[0] == ("target", "flour")
     assert "tokens unknown, price unknown" in task_reading.told(found)
+
+
+def test_the_task_reader_may_be_a_role_of_its_own(mill, tmp_path):
+    script = tmp_path / "assistant.py"
+    script.write_text(f"print({said()!r})\n")
+    name = f"cli:{shlex.join([sys.executable, str(script)])}"
+    found = task_reading.propose(mill, config.load([f"roles.task_reader={name}"], brain="openai:any"), print)
+    assert found.used.by.startswith("cli:python")
+    assert casting.chains(config.load([f"roles.task-reader={name}"])) == dict.fromkeys(ROLES, ())
+    for other in ("relay", "recorded:old", "playbook"):
+        with pytest.raises(SettingsError, match=f"'{other}' cannot be the task reader"):
+            task_reading.propose(mill, config.load([f"roles.task_reader={other}"], brain="openai:any"), print)

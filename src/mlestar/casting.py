@@ -16,6 +16,7 @@ from mlestar.brains.spoken.brain import Spoken
 from mlestar.brains.spoken.keys import provider_of, redact, secrets_in
 from mlestar.brains.spoken.llm import LanguageModel
 from mlestar.brains.spoken.relay import Command, Relay
+from mlestar.brains.spoken.tasks import ROLE as TASK_READER
 from mlestar.brains.spoken.voice import Voice
 from mlestar.config import Settings
 from mlestar.errors import SettingsError
@@ -27,6 +28,7 @@ from mlestar.executors.walls.wall import devices
 from mlestar.journal import queries
 from mlestar.journal.mail import Mail
 from mlestar.journal.store import Store
+from mlestar.plain import called
 from mlestar.ports import Brain, Outside
 from mlestar.records import Recipe, Surroundings
 from mlestar.roles import ROLES
@@ -36,6 +38,7 @@ from mlestar.search.pages import Arxiv, Duck, Hub, Tavily
 
 Make = Callable[[Sequence[Recipe], frozenset[str]], Brain]
 ALONE: dict[str, Make] = {"playbook": Playbook, "random": Random, "none": Playbook}  # brains that ask nobody
+ON_REQUEST = ("finaliser",)  # the harness runs and checks what it hands over: others look only where they are named
 EXTRA = ("scipy", "torch", "transformers", "statsmodels", "umap")  # modules that brains like to know of
 
 
@@ -84,15 +87,18 @@ def cast(
         for role, names in heard.items()
     }
     stand_in = "playbook" in settings.fallback
-    return Spoken(settings.brain, voices, here, base, recipes, installed, settings.llm.attempts, stand_in)
+    return Spoken(called(settings.brain), voices, here, base, recipes, installed, settings.llm.attempts, stand_in)
 
 
 def chains(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """Who is asked for each role, one after another; nobody where a brain that asks nobody plays it."""
+    """Who is asked for each role, one after another; nobody where a brain that asks nobody plays it.
+
+    A role in ON_REQUEST is the playbook's unless somebody is named for it.
+    """
     routed, found = _routed(settings), {}
     for role in ROLES:
         first = routed[role].model if role in routed else None
-        chain = [first or settings.brain, *settings.fallback]
+        chain = [first or ("playbook" if role in ON_REQUEST else settings.brain), *settings.fallback]
         before = chain[: chain.index("playbook")] if "playbook" in chain else chain
         found[role] = tuple(name for name in before if name not in ALONE) if chain[0] not in ALONE else ()
     return found
@@ -112,8 +118,14 @@ def _voice(
 
 @contextmanager
 def voice(settings: Settings, name: str, role: str) -> Iterator[Voice]:
-    """A voice that needs no run: a language model or a command. Raises SettingsError for any other name."""
-    found = _alone(settings, name, config.Role(), role)
+    """A voice that needs no run, whom `roles` names or else this one: a language model or a command.
+
+    Raises SettingsError for any other name.
+    """
+    own = _routed(settings).get(role, config.Role())
+    if own.model and (":" not in own.model or own.model.startswith("recorded:")):
+        raise SettingsError(f"setting 'roles': {own.model!r} cannot be the {role}: write provider:model or cli:COMMAND")
+    found = _alone(settings, own.model or name, own, role)
     try:
         yield found
     finally:
@@ -130,7 +142,7 @@ def _alone(
         command = name.removeprefix("cli:")
         argv = program(command)
         secret = {**keys, **secrets_in(argv)}
-        return Command(command, Path(argv[0]).name, converse, llm.timeout, lambda text: redact(text, secret))
+        return Command(command, called(name), converse, llm.timeout, lambda text: redact(text, secret))
     if ":" not in name:
         raise SettingsError(
             f"setting 'brain': there is no brain {name!r}; there are {', '.join(ALONE)}, relay, recorded:RUN, "
@@ -173,9 +185,9 @@ def _provider(name: str) -> str:
 def _role(name: str) -> str:
     """`target_chooser` and `target-chooser` are the role `target chooser`."""
     said = name.replace("_", " ").replace("-", " ").strip()
-    known = {role.replace("-", " "): role for role in ROLES}
+    known = {role.replace("-", " "): role for role in (*ROLES, TASK_READER)}
     if said not in known:
-        raise SettingsError(f"setting 'roles.{name}': there is no such role; there are {', '.join(ROLES)}")
+        raise SettingsError(f"setting 'roles.{name}': there is no such role; there are {', '.join(known.values())}")
     return known[said]
 
 

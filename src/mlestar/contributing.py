@@ -23,6 +23,7 @@ from mlestar.records import Scored
 
 T = TypeVar("T")
 TICK = 0.5  # seconds between looks for what became of a letter
+_FINISHERS = ("ensemble planner", "ensembler", "finaliser")  # the roles that a finish asks
 WORDS = ("hint", "pin", "forbid", "model", "target")
 
 
@@ -107,7 +108,7 @@ def _serve(run: Path, watch: Watch) -> None:
         looks = [x for x in mail.letters("look") if not store.knows(f"added/look-{x.number}/seen")]
         opened = ending.known(lab) if looks else lab.at("start").open()  # a look shows the best there is
         added = opened.at("added").bench
-        taken = [guests.take(added, letter) for letter in mail.letters("add")]
+        taken = [guests.take(added, letter) for letter in mail.scripts()]
         best = opened.rank([*opened.working([*opened.found.values(), *taken]), opened.first])[0]
         for letter in looks:
             guests.look(added, letter, best)
@@ -117,12 +118,19 @@ def finish(run: Path, changes: dict[str, Any], watch: Watch) -> Path:
     """End a run with what there is: ensemble, rehearse, refit, report; scripts handed in since its end included."""
     with stoppable() as stopping, Store.open(run) as store:
         settings = config.changed(store.facts["settings"], changes)
-        bench, free = runs.workbench(store, settings, watch, stopping), settings.brain == "none"
+        free = settings.brain == "none"
+        if "budget" in changes and ending.is_over(run, free):
+            raise SettingsError(
+                f"--budget is the time of a run's method, and none goes on in {run}, so its finish takes its time: "
+                "leave --budget out. --set bag=1 and a smaller ensemble.most make a finish shorter"
+            )
+        bench = runs.workbench(store, settings, watch, stopping)
         store.set_fact("state", "running")
-        asks = settings.brain not in casting.ALONE or bool(settings.roles)
+        asks = any(casting.chains(settings).values())
         method = runs.rules_of(config.changed(store.facts["settings"], {}))  # what is recorded goes by its own rules
         lab, wanted = Lab(replace(bench, rules=method)), replace(bench.rules, closing=asks)
-        return runs.drive(store, lambda: ending.finish(store, lab, wanted, free))
+        by_hand = any("relay" in casting.chains(settings)[role] for role in _FINISHERS)
+        return runs.drive(store, lambda: ending.finish(store, lab, wanted, free, by_hand))
 
 
 # --- answers in place of a language model ---------------------------------------------------------------

@@ -43,7 +43,7 @@ def calls(size: Breadths, only_start: bool = False) -> dict[str, Range]:
         "debugger": (0, D * scripts),
         "ensemble planner": (min(R - 1, 1), R - 1),
         "ensembler": (0, R - 1),
-        "finaliser": (0, 0),  # the harness verifies by running; nobody is asked
+        "finaliser": (1, L + 2),  # where somebody is named for it; others are finished only where the best fails
     }  # fmt: skip
 
 

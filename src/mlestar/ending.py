@@ -74,12 +74,22 @@ def solve(store: Store, lab: Lab, free: bool) -> Final | None:
     return algorithm.solve(lab, lab.bench.rules.size)
 
 
-def finish(store: Store, lab: Lab, wanted: Rules, free: bool) -> Final:
-    """End a run with what there is. With nothing new the last ending is replayed; if it was broken off, completed."""
+def is_over(run: Path, free: bool) -> bool:
+    """Whether no method goes on with a run: it has none, or that has ended. Then its time is no longer counted."""
+    return free or 0 in _endings(run)
+
+
+def finish(store: Store, lab: Lab, wanted: Rules, free: bool, by_hand: bool = False) -> Final:
+    """End a run with what there is. With nothing new the last ending is replayed; if it was broken off, completed.
+
+    With `by_hand` people would have to answer what a finish asks, and after the end of a run nobody waits for
+    questions: none is asked. An early finish asks nobody anyway, for the method may ask the same later.
+    """
     opened, ended = known(lab), _endings(store.run)
-    whole = free or 0 in ended  # else the method may still go on, and its time is not over
     rules = replace(wanted, folds=opened.bench.rules.folds)
-    terms = Terms(replace(rules, budget=None, closing=False) if whole else rules, tuple(sorted(opened.found)))
+    if is_over(store.run, free):
+        rules = replace(rules, budget=None, closing=wanted.closing and by_hand)
+    terms = Terms(rules, tuple(sorted(opened.found)))
     last = ended[-1] if ended else None
     fresh = _is_fresh(store.run, f"finish-{last}" if last else "added")
     if last == 0 and not fresh and replace(wanted, closing=False) == lab.bench.rules:
@@ -126,4 +136,4 @@ def _is_fresh(run: Path, place: str) -> bool:
     row = queries.step(run, f"{place}/taken")
     if row is None or row.state != "ok":
         return False
-    return bool({letter.number for letter in Mail(run).letters("add")} - {*row.read(tuple[int, ...])})
+    return bool({letter.number for letter in Mail(run).scripts()} - {*row.read(tuple[int, ...])})

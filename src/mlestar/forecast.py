@@ -17,7 +17,7 @@ from mlestar.brains.spoken.llm import known_price
 from mlestar.config import Settings
 from mlestar.counting import Range, Stage, calls, jobs
 from mlestar.errors import SettingsError, TaskError
-from mlestar.plain import word
+from mlestar.plain import called, word
 from mlestar.records import Breadths
 from mlestar.report import costs
 from mlestar.roles import ROLES
@@ -88,7 +88,7 @@ def forecast(task: Path, settings: Settings) -> Forecast:
     total = _sum(part.calls for part in parts)
     usd = known if len(priced) == len(parts) else None
     return Forecast(
-        str(task), settings.brain, settings.breadths, parts, stages, total,
+        str(task), called(settings.brain), settings.breadths, parts, stages, total,
         _sum((part.calls[0] * part.tokens_in, part.calls[1] * part.tokens_in) for part in parts),
         _sum((part.calls[0] * part.tokens_out, part.calls[1] * part.tokens_out) for part in parts),
         usd, known, _sum(stage.jobs for stage in stages), costs.paper_calls(settings.breadths),
@@ -103,7 +103,7 @@ def answerers(settings: Settings) -> dict[str, str]:
         wrong = next((name for name in voices if name != "relay" and ":" not in name), None)
         if wrong is not None:
             raise SettingsError(f"setting 'brain': there is no brain {wrong!r}; `mle-star run --help` names them")
-        found[role] = voices[0] if voices and not settings.brain.startswith("recorded:") else ""
+        found[role] = called(voices[0]) if voices and not settings.brain.startswith("recorded:") else ""
     return found
 
 

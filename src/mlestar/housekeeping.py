@@ -9,10 +9,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cached_property
 from types import FrameType
 from typing import Any
 
 from mlestar.errors import Interrupted
+from mlestar.journal import queries
 from mlestar.journal.mail import Mail
 from mlestar.journal.store import Store
 from mlestar.records import Letter, Progress, Score
@@ -82,7 +84,14 @@ class House:
 
     def letters(self, kind: str) -> list[Letter]:
         """What people have handed in so far, of one kind."""
-        return self._mail.letters(kind)
+        taken = self._taken if kind == "add" else []
+        found = {letter.number: letter for letter in (*taken, *self._mail.letters(kind))}
+        return [found[number] for number in sorted(found)]
+
+    @cached_property
+    def _taken(self) -> list[Letter]:
+        """The scripts that earlier sittings took: a fork, and a run whose letters are gone, has them in its journal."""
+        return queries.handed_in(self._store.run)
 
     def keep(self, name: str, script: str, submission: str, score: Score | None, final: bool = False) -> None:
         """Swap `best/` for a new one, whole: a crash leaves the old or the new, never a mixture."""

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from mlestar.journal import queries
+from mlestar.plain import called
 from mlestar.records import Breadths, Final, Summary, Usage
 from mlestar.report import markdown
 
@@ -27,7 +28,7 @@ def show(run: Path) -> Summary:
     return Summary(
         state=state,
         task=facts.get("name", ""),
-        brain=settings.get("brain", ""),
+        brain=called(settings.get("brain", "")),
         metric=about.get("metric", ""),
         direction=about.get("direction", "max"),
         split=about.get("split", ""),

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import secrets
+import shlex
 import stat
 import threading
 from pathlib import Path
@@ -40,6 +41,15 @@ def says(text: str, words: str) -> bool:
     """Whether a text has these words, whole and one after the other; no words are in none."""
     said, wanted = (" ".join(re.findall(r"\w+", each.lower())) for each in (text, words))
     return bool(wanted) and f" {wanted} " in f" {said} "
+
+
+def called(brain: str) -> str:
+    """A brain's name as it is shown: of a command the program alone, for what follows may be secret."""
+    if not brain.startswith("cli:"):
+        return brain
+    with contextlib.suppress(ValueError):
+        return f"cli:{Path([*shlex.split(brain.removeprefix('cli:')), ''][0]).name}"
+    return "cli:"
 
 
 def source(text: str) -> str:

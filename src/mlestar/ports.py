@@ -38,7 +38,8 @@ Blocks = Mapping[str, Sequence[Rows]]  # by view: blocks of its test rows
 Piece = tuple[str, Rows | None]  # a view, and which of its test rows (None: all)
 Measure = Callable[[str, Array, Rows | None], float]
 Answer = Callable[[bytes], bytes]
-Serve = Callable[[str, Mapping[str, bytes]], Answer]  # a program of ours behind the wall, and files that it may read
+# a program of ours behind the wall, and what it may read: files by their names, or a folder
+Serve = Callable[[str, Mapping[str, bytes] | Path], Answer]
 
 
 class Desk(Protocol):

@@ -65,7 +65,7 @@ def requests(
         roles.WriteCandidate(*rules, idea=Idea(name, "x" * PLAN, "")),
         roles.CheckDataUsage(*rules, script=script, unread=profile.other_files or (profile.test,)),
         roles.CheckLeakage(*rules, script=script, suspicions=("x" * 100,)),
-        roles.Ablate(*rules, script=script, done=effects),
+        roles.Ablate(*rules, script=script),
         roles.ChooseTarget(*rules, script=script, effects=effects, ledger=ledger),
         roles.Look(*rules, script=script, findings=seen, ledger=ledger),
         roles.MakePlan(*rules, script=script, target=Target("model", "x" * 200), ledger=ledger, findings=seen),

@@ -125,7 +125,6 @@ class Ablate(Request[NeutralForms]):
     reply = NeutralForms
     script: str = ""
     most: int = 6
-    done: tuple[Effect, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -82,13 +82,13 @@ def _task_of(store: Store, settings: Settings) -> Prepared:
     """The task as the run began with it; cut now if that was not done, or cut anew if the record of it is gone."""
     place, judging, facts = store.run / "task" / "cut.json", settings.judging, store.facts
     kept = place.exists()
-    serve = partial(_serve, settings)
+    serving = partial(serve, settings)
     if kept:
-        task = reopen(store.run, serve)
+        task = reopen(store.run, serving)
     else:
         task = prepare(
             Path(facts["task"]), store.run, settings.seed, seal=judging.seal, search_rows=judging.search_rows,
-            serve=serve,
+            serve=serving,
         )  # fmt: skip
     made = json.loads(place.read_text(encoding="utf-8"))["checksum"]
     if facts.get("cut", made) != made:
@@ -100,10 +100,10 @@ def _task_of(store: Store, settings: Settings) -> Prepared:
     return task
 
 
-def _serve(settings: Settings, program: str, files: Mapping[str, bytes]) -> Answer:
-    """What runs a user's own metric."""
+def serve(settings: Settings, program: str, files: Mapping[str, bytes] | Path) -> Answer:
+    """What runs a task's own programs, metric.py and task.py."""
     service = Service(program, files, settings.wall)
-    need_wall(service.wall, settings, "the task's own metric")
+    need_wall(service.wall, settings, "the task's own metric or task.py")
     return service.ask
 
 
@@ -201,7 +201,7 @@ def _has_strangers(store: Store, settings: Settings) -> bool:
     """Whether code that did not come with mle-star is part of this run, from this sitting or an earlier one."""
     mail = Mail(store.run)
     steered = any(letter.about.startswith("cell:") for letter in mail.letters("steer"))
-    here = settings.brain not in casting.ALONE or bool(settings.roles) or steered
+    here = any(casting.chains(settings).values()) or steered
     found = here or bool(mail.letters("add") or mail.letters("look")) or bool(store.facts.get("strangers"))
     if found:
         store.set_fact("strangers", True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlestar import scripts
-from mlestar.plain import says, word
+from mlestar import bans, scripts
+from mlestar.plain import word
 from mlestar.records import Idea, Letter, Plan, Target
 from mlestar.workbench import Workbench
 
@@ -24,14 +24,24 @@ def listen(bench: Workbench) -> tuple[Letter, ...]:
 
 def hints(heard: Iterable[Letter]) -> tuple[str, ...]:
     """What brains are told of it."""
-    words = {"hint": "", "pin": "try this: ", "forbid": "never: ", "model": "a model to use: "}
+    words = {"hint": "", "pin": "try this: ", "forbid": bans.NEVER, "model": "a model to use: "}
     return tuple(words[x.about] + x.body[:MOST_HINT] for x in heard if x.about in words)
 
 
 def banned(heard: Iterable[Letter], *texts: str) -> str:
     """The ban that one of the texts breaks; empty when none does."""
-    bans = (letter.body for letter in heard if letter.about == "forbid")
-    return next((ban for ban in bans if any(says(text, ban) for text in texts)), "")
+    return bans.broken(_forbidden(heard), *texts)
+
+
+def breaches(heard: Iterable[Letter], script: str, before: str = "") -> list[str]:
+    """Why a script may not be run, as `scripts.problems` says it: it breaks a ban where it differs from `before`."""
+    cells, old = ({cell.name: cell.source for cell in scripts.parse(text).cells} for text in (script, before))
+    ban = bans.broken_by_code(_forbidden(heard), cells, old)
+    return [f"not tried: somebody forbade {ban!r}"] if ban else []
+
+
+def _forbidden(heard: Iterable[Letter]) -> tuple[str, ...]:
+    return tuple(letter.body for letter in heard if letter.about == "forbid")
 
 
 def wanted(heard: Iterable[Letter], ideas: tuple[Idea, ...], known: tuple[Idea, ...]) -> tuple[Idea, ...]:

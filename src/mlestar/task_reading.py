@@ -1,21 +1,20 @@
-"""A `task.toml` that a brain proposes for a task folder; a person reads it, and only then is it kept.
+"""A `task.toml`, with the programs that it needs, that a brain proposes for a task folder; a person reads it first.
 
 One question is asked, about the description, the names of files and the first rows of tables: they leave this machine.
 What comes back is data: it must parse, know its keys, quote what the description says, and make the folder readable.
+Programs run behind the wall, and must pass their self-check.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from mlestar import casting
+from mlestar import casting, runs
 from mlestar.brains.spoken import tasks
 from mlestar.brains.spoken.blocks import BadAnswer
 from mlestar.brains.spoken.quoting import fenced
@@ -23,12 +22,14 @@ from mlestar.brains.spoken.tasks import Folder, Proposal, Quote
 from mlestar.brains.spoken.voice import Past, Voice
 from mlestar.config import Settings
 from mlestar.desk import Purse
-from mlestar.errors import NoSolution, SettingsError, Spent, TaskError, Unreachable
+from mlestar.errors import NoSolution, SettingsError, Spent, TaskError, Unreachable, UsageError
 from mlestar.journal.mail import pause
 from mlestar.plain import clean, source, word
+from mlestar.ports import Serve
 from mlestar.records import Exchange, Left, Usage
 from mlestar.report.costs import price
-from mlestar.tasks import metrics
+from mlestar.task_keeping import NAME, lay
+from mlestar.tasks import metrics, own
 from mlestar.tasks.beginnings import heads, listing
 from mlestar.tasks.check import check
 from mlestar.tasks.infer import understand
@@ -37,7 +38,6 @@ from mlestar.tasks.manifest import Manifest, read_manifest
 from mlestar.tasks.rowfiles import paths
 from mlestar.tasks.tables_text import decode
 
-NAME = "task.toml"
 ROWS = 20  # whose files are looked for
 _ELSEWHERE = {
     "relay": "relay keeps its questions in a run's folder, and there is no run yet. Let your assistant answer as "
@@ -48,9 +48,13 @@ _ELSEWHERE = {
 
 @dataclass(frozen=True)
 class Proposed:
-    """A proposal that was checked. `settings` are its entries, `seen` is what `check` says with it."""
+    """A proposal that was checked: `settings` are its entries, `seen` is what `check` says with it.
+
+    `programs` are files by their names; with one, nothing counts before the user accepts it.
+    """
 
     toml: str
+    programs: dict[str, str]
     settings: tuple[tuple[str, str], ...]
     evidence: tuple[Quote, ...]
     doubts: str
@@ -130,12 +134,20 @@ def propose(task: Path, settings: Settings, listen: Callable[[str], None]) -> Pr
         raise SettingsError(f"--brain {name}: {why}. Write --brain provider:model or cli:COMMAND")
     with casting.voice(settings, name, tasks.ROLE) as voice, tempfile.TemporaryDirectory(prefix="mle-star-") as scratch:
         desk = Counter(Purse(settings.max_cost, settings.max_calls), listen)
-        return _asked(task, voice, settings.llm.attempts, desk, Path(scratch))
+        return _asked(task, voice, settings.llm.attempts, desk, _Bench(partial(runs.serve, settings), Path(scratch)))
 
 
-def _asked(task: Path, voice: Voice, attempts: int, desk: Counter, scratch: Path) -> Proposed:
+@dataclass(frozen=True)
+class _Bench:
+    """Where answers are tried out."""
+
+    serve: Serve
+    scratch: Path
+
+
+def _asked(task: Path, voice: Voice, attempts: int, desk: Counter, bench: _Bench) -> Proposed:
     """Ask until an answer can be taken."""
-    folder = look(task)
+    folder = look(task, bench.serve)
     prompt, past, complaint = tasks.render(folder), Past(), ""
     for number in range(attempts):
         try:
@@ -146,7 +158,7 @@ def _asked(task: Path, voice: Voice, attempts: int, desk: Counter, scratch: Path
             what = str(error).partition("; nothing is lost")[0]
             raise Unreachable(f"{what}; nothing was written, ask again later") from None
         try:
-            return _checked(tasks.read(answer.text, folder.description), task, scratch / str(number), desk)
+            return _checked(tasks.read(answer.text, folder.description), task, number, desk, bench)
         except BadAnswer as error:
             complaint = str(error)
             past = (*past, (answer.text, complaint))
@@ -154,7 +166,7 @@ def _asked(task: Path, voice: Voice, attempts: int, desk: Counter, scratch: Path
     raise NoSolution(_failed(f"no answer of {attempts} could be taken", complaint, desk), budget=False)
 
 
-def look(task: Path) -> Folder:
+def look(task: Path, serve: Serve) -> Folder:
     """What there is to tell of a task folder. Raises TaskError where it holds no description, or cannot be read."""
     if not task.is_dir():
         raise TaskError(f"{task}: there is no such task folder")
@@ -163,19 +175,19 @@ def look(task: Path) -> Folder:
         if not described:
             raise TaskError(f"{task} has no description.md, so there is nothing to read; add one, or write {NAME}")
         text, _ = decode((task / described).read_bytes(), described)
-        own = task / NAME
+        mine = task / NAME
         return Folder(
-            source(text), listing(task), heads(task), _inferred(task),
-            own.read_text(encoding="utf-8", errors="replace") if own.is_file() else "", tuple(metrics.METRICS),
+            source(text), listing(task), heads(task), _inferred(task, serve),
+            mine.read_text(encoding="utf-8", errors="replace") if mine.is_file() else "", tuple(metrics.METRICS),
         )  # fmt: skip
     except OSError as error:
         raise TaskError(f"{task}: {error.filename or 'a file'} cannot be read: {error.strerror or error}") from None
 
 
-def _inferred(task: Path) -> str:
+def _inferred(task: Path, serve: Serve) -> str:
     try:
-        return check(task)
-    except TaskError as error:
+        return check(task, serve)
+    except UsageError as error:
         return f"It cannot use the folder as it is: {error}"
 
 
@@ -185,57 +197,48 @@ def _failed(why: str, complaint: str, desk: Counter) -> str:
     return f"there is no proposal for {NAME}: {why}{last}{cost}"
 
 
-def _checked(found: Proposal, task: Path, scratch: Path, desk: Counter) -> Proposed:
+def _checked(found: Proposal, task: Path, number: int, desk: Counter, bench: _Bench) -> Proposed:
     """The proposal, tried on links to the folder's files. Raises BadAnswer with what is wrong with it."""
+    scratch, programs = bench.scratch / str(number), dict(found.programs)
     place = scratch / (task.resolve().name or "task")
     try:
-        _lay(task.resolve(), place, found.toml)
+        lay(task.resolve(), place, {NAME: found.toml, **programs})
         manifest = read_manifest(place)
-        _vet(manifest)
-        _find_row_files(manifest, place)
-        seen = check(place)
+        _vet(manifest, programs, place)
+        own.make(place, scratch / ".made", bench.serve, task)
+        _find_row_files(manifest, place, scratch / ".made")
+        seen = check(place, bench.serve, task)
     except TaskError as error:
         said = clean(str(error)).replace(str(place), place.name)
         raise BadAnswer(
             f"With this task.toml the folder cannot be used:\n\n{fenced(said, most=3_000)}\n\nSend the whole answer "
-            "again, mended: the json block and one toml block."
+            "again, mended: the json block, one toml block, and the programs that it needs."
         ) from None
     named = {"assets"} if manifest.assets else set()
     named |= manifest.task.model_fields_set
     evidence = tuple(quote for quote in found.evidence if quote.setting in named)
-    return Proposed(found.toml, manifest.settings(), evidence, found.doubts, seen, desk.used())
+    return Proposed(found.toml, programs, manifest.settings(), evidence, found.doubts, seen, desk.used())
 
 
-def _lay(task: Path, place: Path, toml: str) -> None:
-    """A folder of links to all that the task holds, with another `task.toml`."""
-    try:
-        place.mkdir(parents=True)
-        for entry in os.listdir(task):
-            if entry != NAME:
-                os.symlink(task / entry, place / entry)
-        (place / NAME).write_text(toml, encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"{place}: no folder of links can be made there ({error.strerror}); set TMPDIR") from None
-
-
-def _vet(manifest: Manifest) -> None:
-    """Refuse what a brain may not set, and metrics that nobody knows."""
+def _vet(manifest: Manifest, programs: dict[str, str], place: Path) -> None:
+    """Refuse programs that are not used or not there, and metrics that nobody knows."""
     entry = manifest.task
-    if entry.kind == "custom" or ".py" in (entry.metric or ""):
-        raise TaskError("programs such as metric.py and task.py are the user's to write: name a known metric and kind")
-    if entry.metric is not None:
+    file, _, name = (entry.metric or "").partition(":")
+    if name and not (place / file).is_file():
+        raise TaskError(f"metric = {entry.metric!r}: there is no {file}; name a known metric, or send ```python {file}")
+    if "metric.py" in programs and file != "metric.py":
+        raise TaskError('metric.py is not used: set metric = "metric.py:score" and `direction`, or leave it out')
+    if "task.py" in programs and entry.kind not in (None, "custom"):
+        raise TaskError(f'task.py is not used with kind = "{entry.kind}": leave one of them out')
+    if entry.metric is not None and not name:
         metrics.get(entry.metric)
-    for asset in manifest.assets:
-        for pattern in (asset.train, asset.test):
-            if re.search(r"[{}]", re.sub(r"\{[^{}]+\}", "", pattern)):
-                raise TaskError(f"assets: the braces of {pattern!r} are not in pairs")
 
 
-def _find_row_files(manifest: Manifest, place: Path) -> None:
+def _find_row_files(manifest: Manifest, place: Path, made: Path) -> None:
     """Row files are taken on trust by `check`; a brain's must be there."""
     if not manifest.assets:
         return
-    found = understand(place)
+    found = understand(place, made)
     for asset in manifest.assets:
         for pattern, table in ((asset.train, found.train), (asset.test, found.test)):
             wanted = paths(pattern, table.frame.head(ROWS))
@@ -250,6 +253,8 @@ def told(found: Proposed) -> str:
     if not found.settings:
         shown = ["  nothing needs to be set"]
     lines = [f"{word(found.used.by)} proposes as {NAME}:", "", *shown, "", *_rests(found)]
+    for name, code in found.programs.items():
+        lines += [f"and this program as {name}:", "", *(f"  {text}" for text in code.rstrip("\n").split("\n")), ""]
     if found.doubts:
         lines += ["doubts", *(f"  ? {word(text, 500)}" for text in found.doubts.split("\n") if text.strip()), ""]
     lines += ["with it, `mle-star check` says", "", *(f"  {text}" for text in found.seen.split("\n")), ""]
@@ -272,29 +277,6 @@ def _bill(used: Usage) -> str:
     return f"{used.calls} call{'s' if used.calls != 1 else ''} to {word(used.by)}, {tokens}, price {price(used)}"
 
 
-def refuse_to_replace(task: Path) -> None:
-    """Raises TaskError where the folder has a `task.toml`."""
-    if os.path.lexists(task / NAME):
-        raise TaskError(f"{task / NAME} is there, and is never replaced: move it away, or leave --write out")
-
-
-def write(task: Path, found: Proposed) -> Path | None:
-    """Keep a proposal as the folder's `task.toml`, whole or not at all; None where it sets nothing.
-
-    Raises TaskError where there is one, or it cannot be written.
-    """
-    if not found.settings:
-        return None
-    refuse_to_replace(task)
-    target, draft = task / NAME, task / f".{NAME}.{secrets.token_hex(4)}"
-    try:
-        with draft.open("x", encoding="utf-8") as file:
-            file.write(found.toml)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, target)  # refuses where somebody was faster
-    except OSError as error:
-        raise TaskError(f"{target} cannot be written: {error.strerror or error}") from None
-    finally:
-        draft.unlink(missing_ok=True)
-    return target
+def files(found: Proposed) -> dict[str, str]:
+    """The files of a proposal, by their names; a `task.toml` only where it sets something."""
+    return {**found.programs, **({NAME: found.toml} if found.settings else {})}

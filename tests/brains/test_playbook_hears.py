@@ -29,6 +29,16 @@ def test_a_ban_is_of_whole_words(recipes: tuple[Recipe, ...]) -> None:
     assert brain.play(replace(ask, hints=("never: -",))) == free
 
 
+def test_no_forbidden_model_or_blend_stands_in(recipes: tuple[Recipe, ...]) -> None:
+    brain = Playbook(recipes, PLAIN)
+    ask = roles.WriteCandidate(TABLE, seed=3, idea=Idea("RealMLP", "an MLP", "me"))
+    taken = brain.play(ask).name
+    assert brain.play(replace(ask, hints=(f"never: {taken}",))).name != taken
+    blend = roles.PlanBlend(TABLE, seed=3, members=("a::m", "b::m"))
+    taken = brain.play(blend).recipe
+    assert brain.play(replace(blend, hints=(f"never: {taken}",))).recipe not in ("", taken)
+
+
 def test_what_the_library_cannot_write_is_said(recipes: tuple[Recipe, ...]) -> None:
     brain, notes = Playbook(recipes, PLAIN), list[str]()
     desk: Any = SimpleNamespace(note=notes.append)
@@ -56,3 +66,14 @@ def test_a_script_is_adopted_however_it_is_written(
     assert scripts.problems(made.script) == []
     run(made.script, tmp_path)
     assert set(pd.read_csv(tmp_path / "submission.csv")["y"]) == {"yes"}
+
+
+@pytest.mark.parametrize("above", ["", "#!/usr/bin/env python\n", "# %% all\n"])
+def test_an_adopted_script_s_own_head_becomes_the_whole_s(recipes: tuple[Recipe, ...], above: str) -> None:
+    head = '# /// script\n# dependencies = [\n#   "Pandas>=2",\n#   "requests<3",\n# ]\n# ///\n'
+    script = f'{above}{head}import pandas as pd\npd.read_csv("input/test.csv").to_csv("submission.csv")\n'
+    made = Playbook(recipes, PLAIN).play(roles.Adopt(TABLE, seed=1, script=script, name="mine")).script
+    assert len(re.findall(r"^# /// \w+$", made, re.MULTILINE)) == 1
+    needs = scripts.dependencies(scripts.parse(made).head)
+    assert {"Pandas>=2", "requests<3", "numpy"} <= set(needs)
+    assert "pandas" not in needs, "what its author said of it holds"

@@ -70,7 +70,7 @@ def requests(profile: Profile, script: str, text: str = "words") -> list[roles.R
         roles.WriteCandidate(**common, idea=Idea(text, text, text, code=text)),
         roles.CheckDataUsage(**common, script=script, unread=(text,)),
         roles.CheckLeakage(**common, script=script, suspicions=(text,)),
-        roles.Ablate(**common, script=script, done=(Effect(text, 0.1, 0.0, 0.2, text),)),
+        roles.Ablate(**common, script=script),
         roles.ChooseTarget(**common, script=script, effects=(Effect(text, 0.1, 0.0, 0.2, text),), ledger=(attempt,)),
         roles.Look(**common, script=script, findings=(text,), ledger=(attempt,)),
         roles.Look(**common),
@@ -498,6 +498,26 @@ def test_blends_are_read_and_checked(recipes: tuple[Recipe, ...]) -> None:
         read(request, data('{"plan": "x", "recipe": "moon"}'), here)
 
 
+def test_a_ban_reaches_plans_code_and_blends(recipes: tuple[Recipe, ...]) -> None:
+    here, script = ground(recipes, ALL, TABLE), incumbent(recipes)
+    change, blend = plan_request(script), roles.PlanBlend(TABLE, seed=1, members=("a::m", "b::m"))
+    forest = OTHER_FAMILY.replace("random_state=seed", "30")
+    for request, answer, bans in (
+        (IDEA, code(forest), ("RANDOM forest", "sklearn", "RandomForestClassifier")),
+        (change, data('{"plan": "weaker"}') + code(NEW_MODEL), ("sklearn", "logistic regression", "weaker")),
+        (change, data('{"plan": "boost", "recipe": "lightgbm"}'), ("LightGBM",)),
+        (roles.WriteCell(TABLE, seed=1, script=script, plan=Plan("x", "model")), code(forest), ("random forest",)),
+        (blend, data('{"plan": "x", "recipe": "stack-logistic"}'), ("logistic",)),
+        (blend, examples.blend('{"plan": "by error"}'), ("by error", "known")),
+    ):
+        assert read(request, answer, here)
+        for never in ("forest 30", "random_", "cat", "clip", "table"):  # no name has these words, or the frame's alone
+            assert read(replace(request, hints=(f"never: {never}", "sklearn, lightgbm")), answer, here)
+        for never in bans:
+            with pytest.raises(BadAnswer, match=f"(?i)forbade '{never}'"):
+                read(replace(request, hints=("be quick", f"never: {never}")), answer, here)
+
+
 ODD = (
     "{" * 50_000, "[" * 100_000, code("(" * 5_000), code("x = " + "-" * 50_000 + "1"), "\0\ud800", data('{"a": 1e999}'),
     code("# %% model\n" + "\n" * 100_000), "`" * 100_000, f"{FENCE}python\n" * 2_000, data("null"),
@@ -621,7 +641,6 @@ def test_what_needs_no_call_is_not_asked(recipes: tuple[Recipe, ...]) -> None:
         roles.WriteCell(TABLE, seed=1, script=script, plan=Plan("x", "model", "lightgbm")),
         roles.WriteBlend(TABLE, seed=1, plan=roles.BlendPlan("x", "stack-mean")),
         roles.Debug(TABLE, seed=1, script=boosted, state="timeout"),
-        roles.Finalise(TABLE, seed=1, script=script),
     ]
     voice, desk = Voice("a", []), FakeDesk()
     for request in free:
@@ -634,6 +653,7 @@ def test_what_needs_no_call_is_not_asked(recipes: tuple[Recipe, ...]) -> None:
         roles.Debug(TABLE, seed=1, script=script, state="timeout"),
         roles.Debug(TABLE, seed=1, script=boosted, state="exception"),
         roles.Look(TABLE, seed=1),
+        roles.Finalise(TABLE, seed=1, script=script),
         plan_request(script),
     ]
     for request in asked:

@@ -1,6 +1,7 @@
 """Ordinary and odd task folders are understood, and broken ones are refused with one clear message."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,14 @@ def test_a_group_that_the_description_calls_new(tmp_path: Path) -> None:
     assert any("'speaker'" in text for text in warnings)
 
 
+def test_a_long_line_of_a_description_takes_no_longer_than_its_length(tmp_path: Path) -> None:
+    text = f"All in one line: {'a speaker, or a speaker that spoke, ' * 3000}. Accuracy is the metric.\n"
+    began = time.perf_counter()
+    split, _ = split_of(tmp_path, {"speaker": labels(40, "abcd")}, {"z": range(20)}, description=text)
+    assert split == "stratified"
+    assert time.perf_counter() - began < 5  # squared, it would be minutes
+
+
 def test_time_split(tmp_path: Path) -> None:
     days = pd.date_range("2020-01-01", periods=60).strftime("%Y-%m-%d").tolist()
     split, _ = split_of(tmp_path / "a", {"when": days[:40]}, {"when": days[40:]})
@@ -317,6 +326,10 @@ def test_task_toml_is_heeded(tmp_path: Path) -> None:
         ('[task]\nmetric = "accuracy"\ndirection = "min"\n', "direction"),
         ('[task]\nmetric = "metric.py:score"\n', "direction"),
         ('[[assets]]\ntrain = "a"\ntest = "b"\n', "names no column"),
+        (
+            '[[assets]]\ntrain = "train/{id}/{x.xyz"\ntest = "test/{id}"\n',
+            r"task.toml: .*'train/\{id\}/\{x.xyz' are not",
+        ),
     ],
 )
 def test_a_wrong_task_toml_is_one_clear_message(tmp_path: Path, toml: str, words: str) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlestar.cli.options import Json, MaxCalls, MaxCost, Run, Seed, Sets, Task, app, say
+from mlestar.cli.options import Json, MaxCalls, MaxCost, Run, Seed, Sets, Task, Unsafe, app, say
 from mlestar.errors import SettingsError
+
+if TYPE_CHECKING:
+    from mlestar.config import Settings
+    from mlestar.ports import Answer
 
 
 @app.command("runs")
@@ -51,35 +56,74 @@ def check(
             "files and the first rows of tables",
         ),
     ] = None,
-    write: Annotated[bool, typer.Option("--write", help="keep the proposal, where there is no task.toml")] = False,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write",
+            help="keep the proposal, where there is no task.toml; one with programs as task.py.proposed and the like, "
+            "which nothing uses before --accept",
+        ),
+    ] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="let the proposed programs in the folder count, once they pass the check")
+    ] = False,
     max_cost: MaxCost = None,
     max_calls: MaxCalls = None,
+    unsafe: Unsafe = None,
     sets: Sets = None,
 ) -> None:
-    """What was inferred from a task folder, from which evidence, and what is wrong. Runs nothing."""
-    if brain is not None:
-        _propose(task, brain, write, max_cost, max_calls, sets)
-        return
-    if write or max_cost is not None or max_calls is not None or sets:
-        raise SettingsError("--write, --max-cost, --max-calls and --set are for a proposal: name who makes it, --brain")
-    from mlestar.tasks.check import check as checked
+    """What was inferred from a task folder, from which evidence, and what is wrong.
 
-    say(checked(task))
+    Runs nothing but a task.py and a metric.py of the task's own, behind the wall.
+    """
+    from mlestar import config
+
+    settings = config.load(sets, brain=brain, max_cost=max_cost, max_calls=max_calls, unsafe=unsafe)
+    if accept:
+        if brain is not None or write:
+            raise SettingsError("--accept takes what was proposed before: leave --brain and --write out")
+        _accept(task, settings)
+    elif brain is not None:
+        _propose(task, settings, write)
+    elif write or max_cost is not None or max_calls is not None:
+        raise SettingsError("--write, --max-cost and --max-calls are for a proposal: name who makes it, --brain")
+    else:
+        _checked(task, settings)
 
 
-def _propose(
-    task: Path, brain: str, write: bool, max_cost: float | None, max_calls: int | None, sets: list[str] | None
-) -> None:
+def _checked(task: Path, settings: Settings) -> None:
+    from mlestar.tasks.check import check
+
+    def serve(program: str, files: Mapping[str, bytes] | Path) -> Answer:
+        from mlestar import runs
+
+        return runs.serve(settings, program, files)
+
+    say(check(task, serve))
+
+
+def _accept(task: Path, settings: Settings) -> None:
+    """Let what was proposed count."""
+    from mlestar import task_keeping
+
+    say(task_keeping.accept(task, settings))
+
+
+def _propose(task: Path, settings: Settings, write: bool) -> None:
     """Ask for a `task.toml`, show it, and keep it where that was asked for."""
-    from mlestar import config, task_reading
+    from mlestar import task_keeping, task_reading
 
-    settings = config.load(sets, brain=brain, max_cost=max_cost, max_calls=max_calls)
     if write:
-        task_reading.refuse_to_replace(task)
+        task_keeping.refuse_to_replace(task)
     found = task_reading.propose(task, settings, lambda text: say(text, sys.stderr))
     say(task_reading.told(found))
-    kept = task_reading.write(task, found) if write else None
-    say(f"\n{kept} was written" if kept else "\nnothing was written" + ("" if write else "; --write keeps it"))
+    kept = task_keeping.write(task, task_reading.files(found)) if write else ()
+    if not kept:
+        say("\nnothing was written" + ("" if write else "; --write keeps it"))
+    for path in kept:
+        say(f"\n{path} was written")
+    if kept and found.programs:
+        say(f"\nread them: nothing of it counts before `mle-star check {shlex.quote(str(task))} --accept`")
 
 
 @app.command()

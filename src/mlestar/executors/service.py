@@ -53,12 +53,15 @@ class SilentError(Exception):
 
 
 class Service:
-    """`program` runs in this interpreter behind a wall, with `files` in `input/`, from its first question on.
+    """`program` runs in this interpreter behind a wall, with `files` (or a folder) as `input/`, from its first
+    question on.
 
     One that failed is started anew by the next question. Safe from many threads, one at a time.
     """
 
-    def __init__(self, program: str, files: Mapping[str, bytes], wall: str = "auto", limits: Limits = _LIMITS) -> None:
+    def __init__(
+        self, program: str, files: Mapping[str, bytes] | Path, wall: str = "auto", limits: Limits = _LIMITS
+    ) -> None:
         self._interpreter = ask(os.path.abspath(sys.executable))
         self._wall = walls.choose(self._interpreter, (), wall)
         self.wall = self._wall.name
@@ -91,11 +94,14 @@ class Service:
 class _Running:
     """The program, started."""
 
-    def __init__(self, python: str, wall: walls.Wall, program: str, files: Mapping[str, bytes], limits: Limits) -> None:
+    def __init__(
+        self, python: str, wall: walls.Wall, program: str, files: Mapping[str, bytes] | Path, limits: Limits
+    ) -> None:
         self._home = tempfile.TemporaryDirectory(prefix="mle-star-service-")
         self._folder = Path(self._home.name).resolve() / "service"
         (self._folder / "tmp").mkdir(parents=True)
-        place = Place(self._folder, _laid(Path(self._home.name).resolve() / "view", files), limits)
+        view = files.resolve() if isinstance(files, Path) else _laid(Path(self._home.name).resolve() / "view", files)
+        place = Place(self._folder, view, limits)
         wall.lay(place)
         (self._folder / _PROGRAM).write_text(program)
         processes = limits.processes if wall.processes_bound else 0

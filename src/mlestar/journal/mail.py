@@ -82,6 +82,11 @@ class Mail:
             )
             return [Letter(*row) for row in rows]
 
+    def scripts(self) -> list[Letter]:
+        """All scripts that were handed in, also those that only the journal knows; costs a reading of the journal."""
+        found = {letter.number: letter for letter in (*queries.handed_in(self._run), *self.letters("add"))}
+        return [found[number] for number in sorted(found)]
+
     def ask(self, name: str, role: str, body: str) -> None:
         """Put a question where answerers find it; asked again after a resume, it is put anew."""
         with self._open() as db:

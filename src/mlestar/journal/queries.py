@@ -97,6 +97,12 @@ def highest_letter(run: Path) -> int:
     return max([*taken, *heard], default=0)
 
 
+def handed_in(run: Path) -> list[Letter]:
+    """The scripts that the run's steps know to have been handed in, oldest first."""
+    rows = [row for row in steps(run, "added") if row.address.endswith("/handed-in") and row.state == "ok"]
+    return sorted((row.read(Letter) for row in rows), key=lambda letter: letter.number)
+
+
 def counts(run: Path) -> dict[Verb, int]:
     """How many steps of each verb have an answer."""
     with reading(run) as db:

@@ -1,23 +1,36 @@
-"""`mle-star check TASK`: what was inferred, from which evidence, and what is doubtful. Runs nothing."""
+"""`mle-star check TASK`: what was inferred, from which evidence, and what is doubtful.
+
+Runs nothing but the task's own programs, behind the wall, where there are any and something to run them in.
+"""
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from mlestar.errors import SettingsError
 from mlestar.plain import word
+from mlestar.ports import Serve
 from mlestar.records import Column
 from mlestar.tasks.infer import understand
+from mlestar.tasks.manifest import read_manifest
+from mlestar.tasks.own import is_own
+from mlestar.tasks.prepared import prepare
 from mlestar.tasks.profile import profile
 from mlestar.tasks.source import Source
 
 _SHOWN, _LINE = 40, 500  # features, characters of a line
 
 
-def check(folder: Path) -> str:
-    """Human text about a task folder; raises TaskError when it is broken or cannot be understood."""
-    source = understand(folder)
+def check(folder: Path, serve: Serve | None = None, data: Path | None = None) -> str:
+    """Human text about a task folder; raises TaskError when it is broken or cannot be understood.
+
+    `serve` runs its task.py and metric.py, `data` is the folder that task.py is shown, where that is another one.
+    """
+    source = _understood(folder, serve, data)
     seen = profile(source, np.arange(len(source.train.frame)))
     lines = [
         f"{word(source.folder.resolve().name)}: kind {source.kind}",
@@ -40,6 +53,23 @@ def check(folder: Path) -> str:
         *(f"  ! {word(text, _LINE)}" for text in source.warnings),
     ]
     return "\n".join(lines)
+
+
+def _understood(folder: Path, serve: Serve | None, data: Path | None) -> Source:
+    """With a self-check where the task has programs of its own; one of a metric alone may be left out."""
+    entry = read_manifest(folder).task
+    own_tables = is_own(folder, entry)
+    if not own_tables and (serve is None or ".py:" not in (entry.metric or "")):
+        return understand(folder)
+    with tempfile.TemporaryDirectory(prefix="mle-star-") as scratch:
+        try:
+            task = prepare(folder, Path(scratch) / "run", 0, serve=serve, data=data)
+        except SettingsError as error:  # no wall
+            if own_tables:
+                raise
+            source = understand(folder)
+            return replace(source, warnings=(*source.warnings, f"not self-checked: {error}"))
+        return replace(task.source, evidence=task.evidence)
 
 
 def _facts(source: Source) -> list[str]:

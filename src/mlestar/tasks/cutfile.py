@@ -32,6 +32,7 @@ class Recorded:
     search_rows: int | None
     cut: Cut
     files: dict[str, str]
+    made: str = ""  # the digest of the tables that a task.py made
 
 
 def checksums(folder: Path) -> dict[str, str]:
@@ -68,6 +69,7 @@ def write(run: Path, recorded: Recorded) -> None:
         "folds": [fold.tolist() for fold in cut.folds],
         "owners": cut.owners.tolist(),
         "files": recorded.files,
+        **({"made": recorded.made} if recorded.made else {}),
     }
     save(run / PLACE, {"checksum": _checksum(content), **content})
 
@@ -87,7 +89,8 @@ def read(run: Path) -> Recorded:
     folds = tuple(np.array(fold, np.intp) for fold in content["folds"])
     sealed, owners = np.array(content["sealed"], np.intp), np.array(content["owners"], np.intp)
     cut = Cut(content["kind"], sealed, folds, owners, content["evidence"])
-    return Recorded(Path(content["folder"]), content["seed"], content["search_rows"], cut, content["files"])
+    made = content.get("made", "")
+    return Recorded(Path(content["folder"]), content["seed"], content["search_rows"], cut, content["files"], made)
 
 
 def verify(recorded: Recorded) -> None:

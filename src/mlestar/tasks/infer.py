@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from mlestar.errors import TaskError
+from mlestar.tasks import own
 from mlestar.tasks.infer_assets import assets
 from mlestar.tasks.infer_columns import Columns, cells, columns
 from mlestar.tasks.infer_files import Files, Findings, find, heads
 from mlestar.tasks.infer_metric import form
 from mlestar.tasks.infer_split import split
-from mlestar.tasks.manifest import read_manifest
+from mlestar.tasks.manifest import Manifest, read_manifest
 from mlestar.tasks.source import Source, Table
 from mlestar.tasks.tables_text import decode
 
 _FEWEST_ROWS = 10
 
 
-def understand(folder: Path) -> Source:
+def understand(folder: Path, made: Path | None = None) -> Source:
     """Read a task folder and infer all that its `task.toml` does not say.
 
+    `made` is where the tables lie that its task.py made, if it has one (own.make).
     Where no table lists the rows to predict, `test` is the sample's file with its id columns only.
     Raises TaskError with one message that says what is wrong and how to mend it.
     """
     try:
-        return _understand(folder)
+        return _understand(folder, made)
     except OSError as error:
         raise TaskError(f"{folder}: {error.filename or 'a file'} cannot be read: {error.strerror or error}") from None
 
 
-def _understand(folder: Path) -> Source:
+def _understand(folder: Path, made: Path | None) -> Source:
     manifest = read_manifest(folder)
+    if not own.is_own(folder, manifest.task):
+        return _read(folder, manifest, None)
+    try:
+        return _read(folder, manifest, lambda say: own.find(folder, made, manifest.task, say))
+    except TaskError as error:
+        raise TaskError(f"with the tables of {own.NAME}: {error}") from None
+
+
+def _read(folder: Path, manifest: Manifest, made: Callable[[Findings], Files] | None) -> Source:
     entry, say = manifest.task, Findings()
-    files = find(folder, entry, say)
+    files = made(say) if made else find(folder, entry, say)
     if len(files.train.frame) < _FEWEST_ROWS:
         raise TaskError(
             f"{files.train.name} has {len(files.train.frame)} rows; at least {_FEWEST_ROWS} are needed for five folds"
@@ -41,14 +53,14 @@ def _understand(folder: Path) -> Source:
     parts = columns(files, entry, say)
     test = files.test or _listed(files.sample, parts)
     judged = form(files, parts, description, entry, say)
-    found = assets(folder, manifest, files, test, parts, say)
+    found = assets(folder, manifest, files, test, parts, made is not None, say)
     _check_features(files, test, parts, bool(found.assets))
     cut = split(files.train, test, parts, judged.predicts, bool(judged.classes), description, entry, say)
     only = tuple(c for c in heads(files.train) if c not in test.frame and c not in (*parts.target, *parts.id))
     _warn_columns(files, test, parts, only, say)
     return Source(
         folder=folder,
-        kind=entry.kind or ("forecast" if cut == "horizon" else "table"),
+        kind="custom" if made else entry.kind or ("forecast" if cut == "horizon" else "table"),
         description=description,
         train=files.train,
         test=test,

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from mlestar.errors import TaskError
 from mlestar.records import Asset
 from mlestar.tasks.infer_columns import Columns, cells
 from mlestar.tasks.infer_files import Files, Findings, heads
 from mlestar.tasks.manifest import Manifest
+from mlestar.tasks.others import OURS, everything
 from mlestar.tasks.source import Table
 
 _PROBES = 12  # rows whose names are looked for before all rows are checked
@@ -35,21 +37,43 @@ class Found:
     other: tuple[str, ...]
 
 
-def assets(folder: Path, manifest: Manifest, files: Files, test: Table, columns: Columns, say: Findings) -> Found:
-    """Find the files of rows: `train/<id>.png`, `train/<id>/geometry.xyz`, a column of file names."""
+def assets(
+    folder: Path, manifest: Manifest, files: Files, test: Table, columns: Columns, own: bool, say: Findings
+) -> Found:
+    """Find the files of rows: `train/<id>.png`, `train/<id>/geometry.xyz`, a column of file names.
+
+    With an `own` task.py only what task.toml names counts: any other file may be what it read the labels from.
+    """
     told = tuple(_asset(entry.train, entry.test) for entry in manifest.assets)
-    found = told or _paired(folder, files.train, test, columns)
+    found = told if told or own else _paired(folder, files.train, test, columns)
     for asset in found:
         said = " as task.toml says" if told else ""
         say.evidence.append(f"row files: {asset.train} for training rows, {asset.test} for test rows{said}")
+    if own:
+        return Found(found, (), _shared(folder, manifest, say))
     tables = {t.name for t in (files.train, files.test, files.sample) if t}
-    known = {*tables, files.description_file, "task.toml", "metric.py", "task.py"}
+    known = {*tables, files.description_file, *OURS}
     used = {PurePosixPath(pattern).parts[0] for asset in found for pattern in (asset.train, asset.test)}
     names = [p.name for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
     rest = [name for name in names if name not in known | used]
     rest = [name for name in rest if not any(table.startswith(f"{name}/") for table in tables)]
     alone = [name for name in rest if _train_only(name, names)]
     return Found(found, tuple(alone), tuple(name for name in rest if name not in alone))
+
+
+def _shared(folder: Path, manifest: Manifest, say: Findings) -> tuple[str, ...]:
+    """The files that every view of a task with a task.py has, as they are."""
+    names = [name for name in everything(folder) if name not in OURS]
+    found: dict[str, None] = {}
+    for said in manifest.task.shared:
+        inside = [name for name in names if name == said or name.startswith(f"{said.rstrip('/')}/")]
+        if not inside:
+            raise TaskError(f"task.toml says shared = {said!r}, which is no file or folder with files in {folder}")
+        found |= dict.fromkeys(inside)
+        say.evidence.append(
+            f"{said}: in every view as it is, as task.toml says; it must not tell a training row's answer"
+        )
+    return tuple(found)
 
 
 def _asset(train: str, test: str) -> Asset:

@@ -69,6 +69,15 @@ def find(folder: Path, entry: TaskEntry, say: Findings) -> Files:
     return Files(train, test, sample, description_file(folder))
 
 
+def completed(
+    folder: Path, train: Table, test: Table | None, sample: Table | None, entry: TaskEntry, say: Findings
+) -> Files:
+    """The tables of a task of which some are known; raises TaskError when the folder lacks the others."""
+    paths = _tables(folder)
+    sample = sample or _sample(folder, paths, entry, say)
+    return Files(train, test or _test(folder, paths, entry, sample, say), sample, description_file(folder))
+
+
 def description_file(folder: Path) -> str:
     """The name of the file that describes the task, `` when there is none."""
     files = sorted(path.name for path in folder.iterdir() if path.is_file())
@@ -151,7 +160,7 @@ def _train(
     names = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
     raise TaskError(
         f"nothing to train on in {folder}: no table such as train.csv or trainLabels.csv (it holds {names}); add one, "
-        "or name it with `train =` in task.toml. Tasks without a table of training rows need a task.py"
+        "or name it with `train =` in task.toml. Where no file is such a table, write a task.py (docs/own-task.md)"
     )
 
 

@@ -88,16 +88,22 @@ def _told(train: Table, test: Table, columns: Columns, description: str) -> list
         if len(name) < 3:
             continue
         many = rf"\b{name}(?:s|es)?\b"
-        said = re.search(
-            rf"[^.\n]*(?:\b{_NEW} `?{many}|{many}`?(?: that| who| which)? {_NOT})[^.\n]*", description, re.I
-        )
+        said = re.search(rf"\b{_NEW} `?{many}|{many}`?(?: that| who| which)? {_NOT}", description, re.I)
         values = cells(train, column)
         if not said or not 2 <= values.nunique() <= len(values) / 2:
             continue
         if column in test.frame and set(values) & set(cells(test, column)):
             continue  # the data say otherwise
-        found.append((f"group:{column}", f"the description says {said[0].strip()[:160]!r}"))
+        sentence = _sentence(description, *said.span())
+        found.append((f"group:{column}", f"the description says {sentence[:160]!r}"))
     return found
+
+
+def _sentence(text: str, start: int, end: int) -> str:
+    """What stands around a place, up to the nearest full stops or ends of lines."""
+    before = max(text.rfind(mark, 0, start) for mark in ".\n")
+    after = min(at for at in (text.find(".", end), text.find("\n", end), len(text)) if at >= 0)
+    return text[before + 1 : after].strip()
 
 
 def _continued(train: Table, test: Table, columns: Columns) -> list[tuple[str, str]]:

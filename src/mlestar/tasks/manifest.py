@@ -32,6 +32,8 @@ class AssetEntry(_Strict):
     def _has_placeholder(cls, pattern: str) -> str:
         if not re.search(r"\{[^{}]+\}", pattern):
             raise ValueError(f"{pattern!r} names no column; write for example train/{{id}}.png")
+        if re.search(r"[{}]", re.sub(r"\{[^{}]+\}", "", pattern)):
+            raise ValueError(f"the braces of {pattern!r} are not in pairs; write for example train/{{id}}.png")
         return pattern
 
 
@@ -47,8 +49,9 @@ class TaskEntry(_Strict):
     test: str | None = None
     sample: str | None = None
     kind: Literal["table", "forecast", "pixels", "custom"] | None = None
+    shared: tuple[str, ...] = ()  # with a task.py: files and folders that every view has as they are
 
-    @field_validator("target", "id", mode="before")
+    @field_validator("target", "id", "shared", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         if isinstance(value, str):
@@ -90,12 +93,14 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / "task.toml"
     if not os.path.lexists(path):
         return Manifest()
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise TaskError(f"{path} is not a file")
     try:
         return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise TaskError("task.toml: " + "; ".join(_explain(dict(item)) for item in error.errors())) from None
+    except OSError as error:
+        raise TaskError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number of thousands of digits
         raise TaskError(f"task.toml is not valid TOML: {error}") from None
 

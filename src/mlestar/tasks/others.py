@@ -19,11 +19,15 @@ import pandas as pd
 from mlestar.errors import TaskError
 from mlestar.ports import Rows
 from mlestar.tasks import tables
+from mlestar.tasks.infer_files import description_file
 from mlestar.tasks.names import placeholders
 from mlestar.tasks.rowfiles import Filler, copy, paths, settle
 from mlestar.tasks.source import Source, Table
 
-OURS = {"task.toml", "metric.py", "task.py"}  # for mle-star, not for scripts
+PROGRAMS = ("task.py", "metric.py")
+PROPOSED = ".proposed"  # what a brain wrote, until the user accepts it
+_MINE = ("task.toml", *PROGRAMS)
+OURS = {*_MINE, *(f"{name}{PROPOSED}" for name in _MINE)}  # for mle-star, not for scripts
 
 
 def files(folder: Path) -> list[str]:
@@ -47,6 +51,13 @@ def everything(folder: Path) -> list[str]:
     return sorted(found)
 
 
+def others(source: Source) -> list[str]:
+    """All files that scripts may see beside tables and row files; with a task.py only those that were named."""
+    if source.kind != "custom":
+        return files(source.folder)
+    return sorted({*source.other_files, *filter(None, [description_file(source.folder)])})
+
+
 class Others:
     """Sorts the other files of `source` once; `lay` puts them into a view. Copies are kept in `root`."""
 
@@ -63,7 +74,7 @@ class Others:
         for asset in source.assets:
             known.update(paths(asset.train, source.train.frame), paths(asset.test, source.test.frame))
         patterns = [_regex(pattern) for asset in source.assets for pattern in (asset.train, asset.test)]
-        for name in files(source.folder):
+        for name in others(source):
             if name not in known and not any(pattern.fullmatch(name) for pattern in patterns):
                 self._sort(name)
 

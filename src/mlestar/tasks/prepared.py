@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ import pandas as pd
 from mlestar.errors import RunError
 from mlestar.ports import Array, Rows, Serve
 from mlestar.records import Judged
-from mlestar.tasks import cutfile, judge, metrics, tables
+from mlestar.tasks import cutfile, judge, metrics, own, tables
 from mlestar.tasks.infer import understand
 from mlestar.tasks.leakage import suspicions
 from mlestar.tasks.profile import profile
 from mlestar.tasks.rowfiles import emptied, settle
+from mlestar.tasks.selfcheck import is_programmed, self_check
 from mlestar.tasks.sides import Side, form, found_metric, joined, metric, truth
 from mlestar.tasks.source import Source
 from mlestar.tasks.splits import FOLDS, cut, deal, strata
@@ -38,21 +40,27 @@ def prepare(
     seal: bool = True,
     search_rows: int | None = None,
     serve: Serve | None = None,
+    data: Path | None = None,
 ) -> Prepared:
     """Understand a task folder, cut it, and record the cut in `<run>/task/cut.json`.
 
-    `serve` runs a metric of the user's own, behind a wall. Raises TaskError when the folder is broken,
-    RunError when the run folder holds a cut already.
+    `serve` runs the user's own metric.py and task.py, behind a wall; task.py is shown `data`, where that is another
+    folder. Raises TaskError when the folder is broken, RunError when the run folder holds a cut already.
     """
     folder, run = folder.resolve(), run.resolve()
     if (run / cutfile.PLACE).exists():
         raise RunError(f"{run} holds a run already: resume it, or choose another folder.")
     if run.is_relative_to(folder):
         raise RunError(f"the run folder {run} lies inside the task folder: choose a place outside of it with --out.")
-    source = understand(folder)
+    digest = own.make(folder, run / own.PLACE, serve, data)
+    source = understand(folder, run / own.PLACE)
     made = cut(source, seed, seal=seal)
-    recorded = cutfile.Recorded(folder, seed, search_rows, made, cutfile.checksums(folder))
+    recorded = cutfile.Recorded(folder, seed, search_rows, made, cutfile.checksums(folder), digest)
     prepared = Prepared(source, recorded, run, serve)
+    if is_programmed(source):
+        measure = partial(prepared.score, "fold-0")
+        told = self_check(source, prepared.side("fold-0"), prepared.side("real"), measure, seed)
+        prepared.evidence = (*prepared.evidence, told)
     cutfile.write(run, recorded)
     return prepared
 
@@ -62,9 +70,14 @@ def reopen(run: Path, serve: Serve | None = None) -> Prepared:
 
     Raises RunError when the run has none, or naming the file of the task folder that changed meanwhile.
     """
-    recorded = cutfile.read(run.resolve())
+    run = run.resolve()
+    recorded = cutfile.read(run)
     cutfile.verify(recorded)
-    return Prepared(understand(recorded.folder), recorded, run.resolve(), serve)
+    place = run / own.PLACE
+    if recorded.made != own.digest(place) and recorded.made != own.make(recorded.folder, place, serve):
+        raise RunError(f"{recorded.folder / own.NAME} does not make the tables that this run began with: what it makes "
+                       "must not change from call to call. Start a new run.")  # fmt: skip
+    return Prepared(understand(recorded.folder, place), recorded, run, serve)
 
 
 class Prepared:
@@ -92,11 +105,11 @@ class Prepared:
 
     def rows(self, view: str) -> int:
         """How many test rows a view has."""
-        return len(self._side(view).owners)
+        return len(self.side(view).owners)
 
     def judge(self, view: str, folder: Path, save: Callable[[bytes], str]) -> Judged:
         """Judge what a job left in `folder`; arrays go through `save`. `real` is only checked."""
-        side = self._side(view)
+        side = self.side(view)
         return judge.judge_folder(
             folder, form(self.source, side), side.truth, side.owners, self._measure(side), self.seed, save
         )
@@ -106,21 +119,21 @@ class Prepared:
 
         Raises TaskError where the metric is undefined on them.
         """
-        side = self._side(view)
+        side = self.side(view)
         if rows is not None:
             side, prediction = side.take(rows), prediction[rows]
         return float(metrics.score(self._measure(side), self._known(view, side), prediction))
 
     def replicates(self, view: str, prediction: Array) -> tuple[float, ...]:
         """The metric on the resamples of owners that `judge` uses; empty under ten owners."""
-        side = self._side(view)
+        side = self.side(view)
         known = self._known(view, side)
         found = metrics.replicates(self._measure(side), known, prediction, side.owners, seed=self.seed)
         return tuple(found.tolist())
 
     def blocks(self, view: str, count: int) -> Sequence[Rows]:
         """Cut a view's test rows into at most `count` seeded blocks; owners stay whole, classes are spread."""
-        side = self._side(view)
+        side = self.side(view)
         count = min(count, len(np.unique(side.owners)))
         spread = side.strata if self.source.classes else np.zeros(len(side.owners), np.intp)
         block = deal(side.owners, spread, np.random.default_rng([self.seed, 4]), count)
@@ -150,7 +163,7 @@ class Prepared:
                 return target
             self._sides.pop(name, None)
             cutfile.save(self._record_place(name), record)
-            sample = joined([self._side(view).take(rows) for view, rows in test]).sample
+            sample = joined([self.side(view).take(rows) for view, rows in test]).sample
             temporary = emptied(target)
             for part, frame in zip(("train", "test"), frames, strict=True):
                 frame.to_parquet(temporary / f"{part}.parquet", index=False)
@@ -184,16 +197,17 @@ class Prepared:
 
     def deliver(self, folder: Path) -> bytes:
         """The user's submission file from a job's on the real view."""
-        return judge.deliver(folder, form(self.source, self._side("real")), self.source.sample)
+        return judge.deliver(folder, form(self.source, self.side("real")), self.source.sample)
 
-    def _side(self, name: str) -> Side:
+    def side(self, name: str) -> Side:
+        """The test rows of a view, or of a level-two view, as the judge knows them."""
         with self._lock:
             if name not in self._sides:
                 if name in NAMES:
                     self._sides[name] = self._base(name)
                 else:
                     parts = [(view, np.array(rows, np.intp)) for view, rows in self._record(name)["test"]]
-                    self._sides[name] = joined([self._side(view).take(rows) for view, rows in parts])
+                    self._sides[name] = joined([self.side(view).take(rows) for view, rows in parts])
             return self._sides[name]
 
     def _base(self, name: str) -> Side:
@@ -230,7 +244,7 @@ class Prepared:
         return pd.DataFrame(found)
 
     def _truth_columns(self, parts: Sequence[tuple[str, Rows]]) -> pd.DataFrame:
-        known = np.concatenate([self._known(view, self._side(view))[rows] for view, rows in parts])
+        known = np.concatenate([self._known(view, self.side(view))[rows] for view, rows in parts])
         if known.ndim == 1:
             return pd.DataFrame({"truth": known})
         names = [f"truth::{column}" for column in self.source.prediction_columns]

@@ -35,7 +35,7 @@ def profile(source: Source, rows: Rows) -> Profile:
     minimum, maximum, skew, integer = _target_statistics(source, seen)
     return Profile(
         name=source.folder.resolve().name,
-        kind=source.kind,
+        kind="table" if source.kind == "custom" else source.kind,  # what scripts see of it are tables
         description=source.description,
         train=source.train.name,
         test=source.test.name,

@@ -28,7 +28,7 @@ MOMENT = 1_577_836_800  # the one time that every file of a view has: 2020-01-01
 def paths(pattern: str, frame: pd.DataFrame) -> list[str]:
     """The path below the folder for each row of `frame`."""
     columns = placeholders(pattern)
-    literal = re.sub(r"{[^{}]+}", "{}", pattern)
+    literal = re.sub(r"{[^{}]+}|([{}])", lambda part: 2 * part[1] if part[1] else "{}", pattern)  # folders may have one
     if not all(column in frame.columns for column in columns):
         return []
     cells = [texts(frame[column]).tolist() for column in columns]

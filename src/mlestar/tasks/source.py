@@ -48,7 +48,7 @@ class Source:
     split: str  # random | stratified | group:<c> | time:<c> | blocks:<c> | horizon
     assets: tuple[Asset, ...]
     train_only: tuple[str, ...]  # columns, files and folders that only training rows have
-    other_files: tuple[str, ...]
+    other_files: tuple[str, ...]  # with a task.py: the files that task.toml shares
     evidence: tuple[str, ...]
     warnings: tuple[str, ...]
     settings: tuple[tuple[str, str], ...] = ()  # what task.toml said

@@ -21,7 +21,7 @@ from mlestar.errors import TaskError
 from mlestar.ports import Rows
 from mlestar.tasks import tables
 from mlestar.tasks.names import derived, fresh, renamed
-from mlestar.tasks.others import Others, files
+from mlestar.tasks.others import Others, others
 from mlestar.tasks.rowfiles import MOMENT, Filler, Store, emptied, paths, settle
 from mlestar.tasks.source import Source
 from mlestar.tasks.splits import FOLDS, Cut, moments, spread, strata
@@ -147,23 +147,29 @@ class Views:
 
     def _build(self, name: str, folder: Path) -> None:
         source, train, held, test = self.source, self.train(name), self.held(name), self.test(name)
-        told = (source.train, source.test, source.sample)  # where no test table is, the sample stands in its place
-        for table, frame in zip(told, (source.train.frame.iloc[train], test, self.sample(name)), strict=True):
-            tables.write(table, frame, folder / table.name)
-        settle({folder / table.name for table in told})
+        self._write(folder, source.train.frame.iloc[train], test, self.sample(name))
         self._others.lay(folder, train, held, test)
         if source.assets:
             self._store.build()
             self._store.link(folder, train, held, test, self._rng(name, 2))
 
+    def _write(self, folder: Path, *frames: pd.DataFrame) -> None:
+        """Train, test and sample; where no test table is, the sample stands in its place."""
+        told = (self.source.train, self.source.test, self.source.sample)
+        for table, frame in zip(told, frames, strict=True):
+            tables.write(table, frame, folder / table.name)
+        settle({folder / table.name for table in told})
+
     def _copy(self, folder: Path) -> None:
         """Everything; what fold views have too is linked. In random order: see `rowfiles`."""
         source, filler = self.source, Filler(folder)
+        if source.kind == "custom":  # its tables are not in the folder
+            self._write(folder, source.train.frame, source.test.frame, source.sample.frame)
         if source.assets:
             self._store.build()
         owned, shared = self._store.copies(), set(self._others.shared)
         theirs = (path for asset in source.assets for path in paths(asset.test, source.test.frame))
-        found = {*files(source.folder), *owned, *(path for path in theirs if (source.folder / path).is_file())}
+        found = {*others(source), *owned, *(path for path in theirs if (source.folder / path).is_file())}
         names = sorted(found)  # a linked folder's files are found by the rows alone
         for name in (names[place] for place in self._rng("real", 2).permutation(len(names)).tolist()):
             if name in owned or name in shared:

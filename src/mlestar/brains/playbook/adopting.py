@@ -14,6 +14,8 @@ from mlestar.errors import SettingsError
 from mlestar.roles import MOST_PROGRAM, Adopt, WrittenScript
 from mlestar.scripts import Cell, Notebook
 
+_HEAD = re.compile(r"^# /// script[ \t]*$", re.MULTILINE)  # a script may have one block of PEP 723, no more
+_MERGED = "# its own head, now a part of the whole script's:"  # in the place of that line: lines keep their numbers
 _SETUP = """import functools
 import os
 import subprocess
@@ -108,7 +110,7 @@ def adopt(shelf: Shelf, request: Adopt) -> WrittenScript:
     separator = "\\t" if ".tsv" in profile.sample else ","
     cells = {
         "load": made.cells["load"],
-        "script": f"SCRIPT = {_literal(request.script)}",
+        "script": f"SCRIPT = {_literal(_HEAD.sub(_MERGED, request.script))}",
         "run": _RUN.replace("SEPARATOR", separator),
         "predict": f"COLUMNS = {'CLASSES' if by_class else 'OUTPUT'}\n\n\n{_PREDICT}",
         "arrays": _ARRAYS.get(profile.predicts, _ARRAYS["other"]),
@@ -119,9 +121,16 @@ def adopt(shelf: Shelf, request: Adopt) -> WrittenScript:
     title = f"{name}, as it was handed in."
     book = Notebook("", tuple(Cell(name, source) for name, source in cells.items()))
     whole = scripts.parse(finished(profile, book, [_SETUP, *made.setups], title))
-    needs = sorted({*scripts.dependencies(whole.head), *scripts.dependencies(request.script)})
+    own = scripts.dependencies(request.script)
+    named = set(map(_distribution, own))
+    needs = sorted({*own, *(need for need in scripts.dependencies(whole.head) if _distribution(need) not in named)})
     text = Notebook(scripts.head(needs, title), whole.cells).text()
     return WrittenScript(name, _bounded(name, request.script, text))
+
+
+def _distribution(need: str) -> str:
+    """The name in a requirement, as names are compared: `Scikit_Learn[x]>=1` is `scikit-learn`."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", need.strip(), maxsplit=1)[0]).lower()
 
 
 def _bounded(name: str, script: str, made: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mlestar import scripts
+from mlestar import bans, scripts
 from mlestar.brains.playbook.setup import imports
 from mlestar.brains.playbook.shelf import Shelf, brought, setup_of
 from mlestar.records import Recipe
@@ -14,7 +14,8 @@ from mlestar.roles import BlendPlan, PlanBlend, RewrittenCells, WriteBlend
 def plan_blend(shelf: Shelf, request: PlanBlend) -> BlendPlan:
     """The next blend of the library that was not tried: those for this metric first, then the cheaper ones."""
     done = {source for _, source, _ in request.tried} | {name for name, _, _ in request.tried}
-    left = [r for r in shelf.stacks if r.name not in done]
+    never = bans.told(request.hints)
+    left = [r for r in shelf.stacks if r.name not in done and not bans.broken(never, r.name, named(r).text)]
     words = set(re.findall(r"[a-z0-9]+", shelf.profile.metric))
     left.sort(key=lambda r: (-len(words & set(r.tags)), r.cost, r.name))
     return named(left[0]) if left and len(request.members) > 1 else BlendPlan("")

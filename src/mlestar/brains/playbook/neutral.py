@@ -11,11 +11,10 @@ from mlestar.scripts import Cell, Notebook
 
 
 def ablate(shelf: Shelf, request: Ablate) -> NeutralForms:
-    """Neutral forms: feature cells and models first, cells that an ablation has not covered before the others."""
+    """Neutral forms: feature cells and models first."""
     book = scripts.parse(request.script)
-    seen = {effect.cell for effect in request.done}
     forms = [(cell.name, form) for cell in book.cells for form in [_neutral(shelf, book, cell)] if form]
-    forms.sort(key=lambda pair: (pair[0] in seen, _turn(book, pair[0])))
+    forms.sort(key=lambda pair: _turn(book, pair[0]))
     return NeutralForms(tuple(forms[: request.most]))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlestar import plain, scripts
+from mlestar import bans, scripts
 from mlestar.brains.playbook import spots
 from mlestar.brains.playbook.neutral import empty
 from mlestar.brains.playbook.options import FASTER, Option, carried_out, options, scaled, works
@@ -55,9 +55,8 @@ def plan(shelf: Shelf, request: MakePlan) -> Plan:
     noise = {o.key: float(n) for o, n in zip(left, rng.uniform(0, NOISE, len(left)), strict=True)}
     left.sort(key=lambda o: (o.cell != request.target.cell, -o.value - noise[o.key], o.cost))
     said = [hint.partition(": ") for hint in request.hints]
-    never = [text for word, _, text in said if word == "never"]
     pinned = [text.lower() for word, _, text in said if word == "try this"]
-    left = [o for o in left if not any(plain.says(text, ban) for text in _texts(o) for ban in never)]
+    left = [o for o in left if not bans.broken(bans.told(request.hints), *_texts(o))]
     left.sort(key=lambda o: not any(pin in " ".join(_texts(o)).lower() for pin in pinned))
     chosen = next((o for o in left if works(shelf, request.script, o)), None)
     return chosen.plan() if chosen else Plan("", request.target.cell)

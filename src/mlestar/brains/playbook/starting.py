@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from mlestar import scripts
+from mlestar import bans, scripts
 from mlestar.brains.playbook import spots
 from mlestar.brains.playbook.assemble import assemble, changed, with_cells
 from mlestar.brains.playbook.families import quick, strength
@@ -65,9 +65,9 @@ def write(shelf: Shelf, request: WriteCandidate) -> WrittenScript:
     recipe = shelf.named(request.idea.recipe or request.idea.name, "model")
     if recipe is None:
         words = set(re.findall(r"\w+", request.idea.name.lower()))
-        recipe = max(
-            by_family(shelf, request.seed, request.branch), key=lambda r: len(words & set(r.tags)), default=None
-        )
+        known = by_family(shelf, request.seed, request.branch)
+        free = [r for r in known if not bans.broken(bans.told(request.hints), r.name, r.why)]
+        recipe = max(free, key=lambda r: len(words & set(r.tags)), default=None)
         recipe = recipe or quickest(shelf)
         return WrittenScript(recipe.name, assemble(shelf, recipe), recipe.cost, recipe.name)
     return WrittenScript(recipe.name, assemble(shelf, recipe), recipe.cost)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from mlestar import plain, roles, scripts
+from mlestar import bans, plain, roles, scripts
 from mlestar.brains.playbook.shelf import Shelf
 from mlestar.brains.spoken import blocks, coded
 from mlestar.brains.spoken.blocks import Answer, BadAnswer
@@ -27,9 +27,33 @@ def read(request: Request[R], text: str, ground: Ground, packages: tuple[str, ..
     """
     reader = _READERS[type(request)]
     try:
-        return cast(R, reader(request, blocks.read(text), ground, packages))
+        reply = cast(R, reader(request, blocks.read(text), ground, packages))
+        _heed(request, reply, ground)
+        return reply
     except (SyntaxError, RecursionError) as error:  # of the script in question, or of code in an odd place
         raise BadAnswer(f"The code cannot be taken: {plain.word(error)}") from None
+
+
+def _heed(request: Any, reply: Any, ground: Ground) -> None:
+    """Raise BadAnswer where a plan or the code of a solution breaks a ban.
+
+    Ideas are sorted out elsewhere, so that the others stay; mending must keep the kind of model that is there.
+    """
+    never = bans.told(request.hints)
+    if not never or isinstance(request, (roles.Debug, roles.Look)):
+        return
+    frame = {**ground.frame.cells, "setup": "\n\n".join(ground.setups)} if ground.frame else {}
+    script, whole = getattr(request, "script", ""), getattr(reply, "script", None)
+    before = _cells(script) if script else frame
+    after = _cells(whole) if whole else {**before, **dict(getattr(reply, "cells", ()))}
+    said = (getattr(reply, name, "") for name in ("name", "text", "recipe"))
+    ban = bans.broken(never, *said) or bans.broken_by_code(never, after, before)
+    if ban:
+        raise BadAnswer(f"The user forbade {plain.word(ban)!r}: neither use it nor name it. Do something else.")
+
+
+def _cells(script: str) -> dict[str, str]:
+    return {cell.name: cell.source for cell in scripts.parse(script).cells}
 
 
 def _ideas(request: roles.Retrieve, answer: Answer, ground: Ground, packages: tuple[str, ...]) -> roles.Ideas:

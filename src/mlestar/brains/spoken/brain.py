@@ -131,10 +131,6 @@ def _is_enough(reply: object) -> bool:
     return not isinstance(reply, roles.Ideas) or bool(reply.ideas)
 
 
-def _always(request: Any, here: Ground) -> bool:
-    return True
-
-
 def _only_settings_hurt(request: roles.Debug, here: Ground) -> bool:
     """Time or memory ran out in the library's own models: their settings are known cures."""
     if request.state not in ("timeout", "memory"):
@@ -148,9 +144,8 @@ _FREE: dict[type[Request[Any]], Callable[[Any, Ground], bool]] = {
     roles.WriteCandidate: lambda request, here: here.shelf.named(request.idea.recipe, "model") is not None,
     roles.CheckDataUsage: lambda request, here: not request.unread,
     roles.CheckLeakage: lambda request, here: not request.suspicions,
-    roles.Ablate: _always,
+    roles.Ablate: lambda request, here: True,
     roles.WriteCell: lambda request, here: bool(request.plan.recipe),
     roles.Debug: _only_settings_hurt,
     roles.WriteBlend: lambda request, here: bool(request.plan.recipe),
-    roles.Finalise: _always,
 }

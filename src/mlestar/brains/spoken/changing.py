@@ -67,6 +67,8 @@ def _strays(ground: Ground, book: scripts.Notebook, own: Mapping[str, str], allo
         base = spots.base(name)
         if name in OURS and ground.frame is not None:
             found.append(f"cell `{name}` is written by the harness; leave it out")
+        elif not source and spots.feature_function(name, book[name]):
+            continue  # any feature cell may be taken away
         elif name in book and name not in allowed and name != "setup" and base not in JOINTS:
             may = ", ".join(f"`{n}`" for n in dict.fromkeys((*sorted(allowed & set(book.names)), "setup", *JOINTS)))
             found.append(f"cell `{name}` may not be changed here, only {may} and cells that are new; leave it out")

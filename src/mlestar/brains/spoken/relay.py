@@ -62,10 +62,10 @@ class Command:
     """
 
     def __init__(
-        self, command: str, program: str, converse: Converse, seconds: float, hide: Callable[[str], str]
+        self, command: str, name: str, converse: Converse, seconds: float, hide: Callable[[str], str]
     ) -> None:  # fmt: skip
         """`converse(command, text, seconds, goes_on, hide)` runs it; raises Unreachable when it fails or is slow."""
-        self.name, self._converse, self._seconds, self._hide = f"cli:{program}", converse, seconds, hide
+        self.name, self._converse, self._seconds, self._hide = name, converse, seconds, hide
         self._command = command
 
     def say(self, role: str, prompt: Prompt, past: Past, desk: Desk) -> Exchange:

@@ -90,7 +90,6 @@ def _ablation(request: roles.Ablate, ground: Ground, here: Surroundings, left: L
     return {
         "script": script(request.script),
         "most": str(request.most),
-        "done": telling.effects(request.done, "Measured so far"),
     }
 
 

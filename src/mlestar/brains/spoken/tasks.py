@@ -24,7 +24,11 @@ STABLE = (
 )
 MOST_DESCRIPTION, MOST_FILES, MOST_HEAD, MOST_INFERRED, MOST_OWN = 40_000, 6_000, 4_000, 10_000, 4_000
 MOST_TOML, MOST_QUOTES, SHORTEST = 10_000, 40, 8  # characters, quotes, characters of one that is no whole line
+MOST_PROGRAM = 30_000  # characters
 _BLOCK = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*toml[ \t]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
+_PROGRAM = re.compile(
+    r"^[ \t]*(`{3,}|~{3,})[ \t]*python[ \t]+(task|metric)\.py[ \t]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,12 @@ class Quote:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A `task.toml` as it was answered."""
+    """A `task.toml` as it was answered, and the programs that it needs, each with its name."""
 
     toml: str
     evidence: tuple[Quote, ...]
     doubts: str
+    programs: tuple[tuple[str, str], ...] = ()
 
 
 def render(folder: Folder) -> Prompt:
@@ -81,7 +86,7 @@ def read(text: str, description: str) -> Proposal:
     fields = blocks.read(text).fields("evidence")
     if not fields:
         raise BadAnswer('Send one json block `{"evidence": [{"setting": …, "line": …}, …]}` before the toml block.')
-    return Proposal(_toml(text), _evidence(fields, description), words(fields, "doubts"))
+    return Proposal(_toml(text), _evidence(fields, description), words(fields, "doubts"), _programs(text))
 
 
 def _toml(text: str) -> str:
@@ -91,6 +96,19 @@ def _toml(text: str) -> str:
     if len(found[0]) > MOST_TOML:
         raise BadAnswer(f"The toml block has {len(found[0])} characters; {MOST_TOML} are more than enough.")
     return plain.clean(found[0]).strip("\n") + "\n"
+
+
+def _programs(text: str) -> tuple[tuple[str, str], ...]:
+    found = [
+        (f"{match[2]}.py", plain.clean(match[3]).strip("\n") + "\n") for match in _PROGRAM.finditer(plain.source(text))
+    ]
+    names = [name for name, _ in found]
+    for name, code_ in found:
+        if names.count(name) > 1:
+            raise BadAnswer(f"Send at most one block that begins with ```python {name}; there are {names.count(name)}.")
+        if len(code_) > MOST_PROGRAM:
+            raise BadAnswer(f"{name} has {len(code_)} characters; {MOST_PROGRAM} are more than enough.")
+    return tuple(found)
 
 
 def _evidence(fields: dict[str, Any], description: str) -> tuple[Quote, ...]:

@@ -14,6 +14,7 @@ from mlestar.records import Attempt, Effect, Idea, Left, Page, Recipe, Standing,
 
 MOST_ATTEMPTS, MOST_RECIPES, MOST_MEMBERS = 40, 26, 60
 MOST_FINDINGS, MOST_PAGE, MOST_HINTS = 16_000, 3_000, 20  # characters, characters, hints
+MOST_CODE = 5_000  # characters of the cells of one attempt
 MOST_OPENED = 3  # solutions whose members are told
 EVALUATIONS = 2  # that should fit into what is left of a phase
 
@@ -106,7 +107,21 @@ def ledger(tried: Sequence[Attempt]) -> str:
     lines = [" | ".join(word(cell, 300) for cell in row).rstrip(" |") for row in rows]
     head = "cell | outcome | score | gain over its start | seconds | plan | why it failed"
     more = f"{len(tried) - len(rows)} older ones left out\n" if len(tried) > len(rows) else ""
-    return section("The ledger: what was tried, newest last", fenced(f"{head}\n{more}" + "\n".join(lines), most=20_000))
+    text = fenced(f"{head}\n{more}" + "\n".join(lines), most=20_000)
+    codes = "\n\n".join(_written(a) for a in _worth_reading(tried))
+    return section("The ledger: what was tried, newest last", f"{text}\n\n{codes}".strip())
+
+
+def _worth_reading(tried: Sequence[Attempt]) -> list[Attempt]:
+    """The latest attempt that was taken and the latest of all, where their cells are known."""
+    latest = [next((a for a in reversed(tried) if a.accepted), None), tried[-1]]
+    return [a for a in dict.fromkeys(latest) if a is not None and a.plan.cells]
+
+
+def _written(one: Attempt) -> str:
+    cells = "\n\n".join(f"# %% {name}\n{source}" for name, source in one.plan.cells)
+    told = "taken" if one.accepted else "not taken"
+    return f"The cells of {code(word(one.plan.text, 80))} ({told}):\n\n{fenced(cells, 'python', MOST_CODE)}"
 
 
 def pages(found: Sequence[Page]) -> str:

@@ -32,7 +32,7 @@ from mlestar.tasks.metrics.ways import Floats, Resamples, affordable
 
 Array = NDArray[Any]
 LISTED = 20  # places of a ranking that a user's metric is shown
-_PROGRAM = Path(__file__).with_name("inside.py")
+ANSWERER = Path(__file__).with_name("inside.py")
 
 
 def load_custom(folder: Path, reference: str, direction: Direction, serve: Serve) -> Metric:
@@ -47,7 +47,7 @@ def load_custom(folder: Path, reference: str, direction: Direction, serve: Serve
         raise TaskError(f"metric {reference!r}: write `file.py:function`, such as `metric.py:score`")
     if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
         raise TaskError(f"metric {reference!r}: there is no file {file} in {folder}")
-    answer = serve(_PROGRAM.read_text(encoding="utf-8"), {path.name: path.read_bytes()})
+    answer = serve(ANSWERER.read_text(encoding="utf-8"), {path.name: path.read_bytes()})
     program = Program(answer, reference, path.name, name)
     program.load()
     forms: Any = ("label", "ranking", "probability", "value", "text")
@@ -87,18 +87,25 @@ class Program:
         return np.array(scores, dtype=np.float64)
 
     def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        try:
-            found = json.loads(self._answer(pickle.dumps(question)))
-        except ValueError:
-            found = {"error": "gave no answer that can be read"}
-        except Exception as error:  # whatever became of a program that nobody trusts
-            found, self._known = {"error": f"gave no answer: {error}"}, None
-        if not isinstance(found, dict) or "error" in found:
-            said = plain.word(
-                found.get("error", "gave no answer") if isinstance(found, dict) else "gave no answer", 500
-            )
-            raise TaskError(f"metric {self._reference!r} {said}")
+        found = asked(self._answer, question)
+        if found.get("gone") is True:
+            self._known = None
+        if "error" in found:
+            raise TaskError(f"metric {self._reference!r} {found['error']}")
         return found
+
+
+def asked(answer: Answer, question: dict[str, Any]) -> dict[str, Any]:
+    """What inside.py answers; `error` says in one line what is wrong, with `gone` where it has to be started anew."""
+    try:
+        found = json.loads(answer(pickle.dumps(question)))
+    except (ValueError, RecursionError):
+        return {"error": "gave no answer that can be read"}
+    except Exception as error:  # whatever became of a program that nobody trusts
+        return {"error": plain.word(f"gave no answer: {error}", 500), "gone": True}
+    if not isinstance(found, dict):
+        return {"error": "gave no answer that can be read"}
+    return {**found, "error": plain.word(found["error"], 500)} if "error" in found else found
 
 
 def _sound(value: Any) -> bool:

@@ -1,26 +1,36 @@
-"""Runs behind the wall, alone: calls the user's metric for whoever asks (custom.py says who).
+"""Runs behind the wall, alone: calls the user's metric, or task.py, for whoever asks (custom.py and own.py say who).
 
     python inside.py DESCRIPTOR
 
-A question, on standard input, is a pickle of ours: a file of `input/` to load, or frames to score. An answer,
-on DESCRIPTOR, is JSON: scores, or what is wrong. Both come with their length before them, in 8 bytes.
+A question, on standard input, is a pickle of ours: a file of `input/` to load, frames to score, a task.py's
+text, or a part of a table that it made. An answer, on DESCRIPTOR, is JSON: scores, texts, or what is wrong. Both
+come with their length before them, in 8 bytes.
 """
 
 from __future__ import annotations
 
+import csv
 import importlib.util
+import io
 import json
 import math
 import numbers
 import os
+import pathlib
 import pickle
 import struct
 import sys
+import traceback
+import types
 from collections.abc import Callable
 from typing import Any
 
+import pandas
+
 QUESTIONS = os.fdopen(os.dup(0), "rb")  # the user's code may close or read standard input
 TRAIN: dict[str, Any] = {}
+MADE: dict[str, str] = {}
+PIECE = 2**20  # characters of one answer
 
 
 def load(file: str, name: str) -> tuple[Callable[..., Any] | None, str]:
@@ -67,6 +77,56 @@ def scores(function: Callable[..., Any], question: dict[str, Any]) -> dict[str, 
     return {"scores": found}
 
 
+def make(code: bytes) -> dict[str, Any]:
+    """Call the `tables(folder)` of a task.py; its tables are kept in MADE. Answers how long they are."""
+    folder, module = pathlib.Path("input").resolve(), types.ModuleType("task")
+    sys.modules["task"], module.__file__ = module, "task.py"
+    sys.path.append(str(folder))
+    doing = "fails when it is loaded"
+    try:
+        exec(compile(code, "task.py", "exec"), module.__dict__)
+        if not callable(getattr(module, "tables", None)):
+            return {"error": "has no function tables(folder); docs/own-task.md says what it returns"}
+        doing = "failed in tables(folder)"
+        found = module.tables(folder)
+        if not isinstance(found, list | tuple) or len(found) != 3:
+            return {"error": f"returned {type(found).__name__} from tables(folder), not three DataFrames: "
+                    "train, test, sample"}  # fmt: skip
+        for part, frame in zip(("train", "test", "sample"), found, strict=True):
+            if frame is not None and not isinstance(frame, pandas.DataFrame):
+                return {"error": f"returned {type(frame).__name__} as {part} from tables(folder), not a DataFrame"}
+            if frame is not None:
+                MADE[part] = csv_of(frame)
+    except (Exception, SystemExit) as error:
+        lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == "task.py"]
+        where = f" (line {lines[-1]})" if lines else ""
+        return {"error": f"{doing}: {type(error).__name__}: {error}{where}"}
+    if "train" not in MADE:
+        return {"error": "returned no train table from tables(folder)"}
+    sizes = {part: len(text) for part, text in MADE.items()}
+    return {"sizes": sizes, "score": callable(getattr(module, "score", None))}
+
+
+def csv_of(frame: Any) -> str:
+    """A table as csv, each cell as text."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([str(column) for column in frame.columns])
+    cells = [[cell(value) for value in frame.iloc[:, place].tolist()] for place in range(frame.shape[1])]
+    writer.writerows(zip(*cells, strict=True))
+    return buffer.getvalue()
+
+
+def cell(value: Any) -> str:
+    """As `tables.texts` has it: missing is ``, lists and dicts are JSON, all else is `str(value)`."""
+    if isinstance(value, str):
+        return value
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, list | dict | tuple):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return "" if value is None or value is pandas.NA or value is pandas.NaT or value != value else str(value)
+
+
 def exactly(count: int) -> bytes:
     """So many bytes of the questions; leaves when whoever asks has gone."""
     data = QUESTIONS.read(count)
@@ -77,11 +137,16 @@ def exactly(count: int) -> bytes:
 
 def main() -> None:
     function, problem, answers = None, "was not loaded", int(sys.argv[1])
+    answer: dict[str, Any]
     while True:
         question = pickle.loads(exactly(struct.unpack("<Q", exactly(8))[0]))
         if "file" in question:
             function, problem = load(question["file"], question["name"])
-            answer: dict[str, Any] = {"error": problem} if problem else {}
+            answer = {"error": problem} if problem else {}
+        elif "tables" in question:
+            answer = make(question["tables"])
+        elif "part" in question:
+            answer = {"text": MADE[question["part"]][question["from"] : question["from"] + PIECE]}
         else:
             answer = {"error": problem} if function is None else scores(function, question)
         data = json.dumps(answer).encode()
