@@ -1,5 +1,7 @@
 """Composed scripts run, and predict what their parts predict."""
 
+import ast
+
 import numpy as np
 
 from mlestar import composing, scripts
@@ -97,3 +99,12 @@ def test_the_head_follows_what_the_cells_import_and_keeps_what_only_the_author_k
     assert composing.dependencies(new) == ("lightgbm", "numpy", "opencv-python", "scikit-learn")
     assert '"""With lightgbm."""' in new
     assert new.endswith("from sklearn.svm import SVC\n")
+
+
+def test_names_with_commas_are_never_broken() -> None:
+    """Members' names may hold what looks like a place to break a long line."""
+    names = {f"model {i}, of many sorts": f"a, b/model {i}, of many sorts" for i in range(9)}
+    source = composing._joint_predict([(composing.Part("a, b", "", names), "predict_a")])
+    found = ast.literal_eval(next(n.iter for n in ast.walk(ast.parse(source)) if isinstance(n, ast.For)))
+    assert found == tuple(names)
+    assert max(map(len, source.splitlines())) <= 120

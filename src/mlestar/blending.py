@@ -7,6 +7,7 @@ its weights and, in `choose`, the round itself. A piece is a fold; on a hold-out
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,6 +25,8 @@ from mlestar.workbench import Execution, Workbench, ahead
 RESERVE = 1.5  # times the measured seconds of rehearsal and real run (DESIGN.md §5)
 UNLIMITED = 1e9  # seconds
 MOST_BRACKETS = 10_000  # in what a blend learned
+MOST_LABEL = 30  # characters of a part's label, which all names of its cells carry
+_SHORT = re.compile(r",| with | \+ ")
 LATE = 0.05  # of the budget: what a run that is late may still spend on its finish
 WHOLE = 1.5  # a run on all rows against one on a fold's training rows: 1 / (0.8 · 0.85)
 MOST_WHOLE = 4.0  # more than that is the machine's noise, or a model that no finish can afford
@@ -228,7 +231,7 @@ def readable_names(blend: Blend, found: Mapping[str, Scored]) -> dict[str, str]:
     for key, _ in blend.weights:
         address, _, member = key.partition("::")
         if address not in labels:
-            name = found[address].solution.name
+            name = _SHORT.split(found[address].solution.name, maxsplit=1)[0][:MOST_LABEL].strip()
             taken = sum(1 for label in labels.values() if label == name or label.startswith(f"{name} #"))
             labels[address] = name if not taken else f"{name} #{taken + 1}"
         alone = sum(1 for m in found[address].results[0].judged.members if m.name != "submission") == 1

@@ -140,8 +140,7 @@ def _joint_predict(entries: Sequence[tuple[Part, str]]) -> str:
             (old, new), *_ = part.members.items()
             lines.append(f"    parts[{quoted(new)}] = {function}(train, test, files, seed)[{quoted(old)}]")
         elif all(new == f"{part.label}/{old}" for old, new in part.members.items()):
-            names = ", ".join(map(quoted, part.members))
-            lines += [f"    found = {function}(train, test, files, seed)", *_wrapped(f"    for name in ({names}):")]
+            lines += [f"    found = {function}(train, test, files, seed)", *_loop([*map(quoted, part.members)])]
             lines.append(f"        parts[{quoted(f'{part.label}/')} + name] = found[name]")
         else:
             lines.append(f"    found = {function}(train, test, files, seed)")
@@ -149,14 +148,16 @@ def _joint_predict(entries: Sequence[tuple[Part, str]]) -> str:
     return "\n".join([*lines, "    return parts"])
 
 
-def _wrapped(line: str, width: int = 110) -> list[str]:
-    """A long line with commas, broken after some of them."""
-    lines = [""]
-    for piece in line.split(", "):
-        if len(lines[-1]) + len(piece) > width:
-            lines.append("        ")
-        lines[-1] += f"{piece}, "
-    return [*(text.rstrip() for text in lines[:-1]), lines[-1].removesuffix(", ")]
+def _loop(names: Sequence[str], width: int = 110) -> list[str]:
+    """The head of a loop over quoted names, broken between some of them where it is long."""
+    lines = [f"    for name in ({names[0]}"]
+    for name in names[1:]:
+        if len(lines[-1]) + len(name) > width:
+            lines[-1] += ","
+            lines.append(f"        {name}")
+        else:
+            lines[-1] += f", {name}"
+    return [*lines[:-1], f"{lines[-1]}):"]
 
 
 _USUAL = {"catboost", "lightgbm", "numpy", "pandas", "pillow", "pyarrow", "scikit-learn", "scipy", "xgboost-cpu"}
