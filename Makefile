@@ -2,7 +2,7 @@ VENV ?= .venv
 export VENV
 BIN = $(VENV)/bin
 
-.PHONY: help setup demo test check fmt bench-tasks bench-playbook bench-overhead bench-views bench-soak chaos trust clean
+.PHONY: help setup demo example test check fmt bench-tasks bench-playbook bench-overhead bench-views bench-soak chaos trust clean
 
 help:            ## show the verbs
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -15,6 +15,12 @@ demo: setup      ## the main job on real data, no key, about two minutes
 	@rm -rf demo/run
 	$(BIN)/mle-star run demo/task --out demo/run --budget 100s --seed 1
 	@$(BIN)/python demo/score.py demo/task demo/run
+
+example: setup   ## replay a run that an assistant answered: no key, nobody is asked, about a minute
+	@$(BIN)/python demo/make_task.py demo/task
+	@rm -rf demo/example
+	$(BIN)/mle-star run demo/task --out demo/example --brain recorded:examples/passengers.jsonl --seed 1 --set branches=1 \
+		--set init.candidates=2 --set refine.outer=1 --set refine.inner=2 --set ensemble.rounds=2 --set judging.folds=3
 
 test: setup      ## all tests
 	$(BIN)/pytest
@@ -52,4 +58,4 @@ chaos: setup     ## kill a run at 100 moments and resume it each time, about hal
 	$(BIN)/python benchmarks/chaos.py --kills 100
 
 clean:           ## remove what can be made again
-	rm -rf $(VENV) demo/task demo/run .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo/task demo/run demo/example .pytest_cache .mypy_cache .ruff_cache .hypothesis

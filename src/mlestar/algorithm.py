@@ -93,7 +93,7 @@ def ensemble(lab: Lab, leaders: list[Scored], size: Breadths) -> Blend:
     """Algorithm 3 over the bank: R strategies to join all that was ever predicted, the best one kept."""
     blends = [lab.at("0").select_greedily()]
     for r in range(1, size.rounds):
-        here = lab.at(str(r))
+        here = lab.at(str(r)).listen()
         blend = here.blend(blends) if here.time_for_blend() else None
         if blend is None:
             break

@@ -218,7 +218,7 @@ class Lab:
         else:
             reply = self.bench.ask(roles.WriteCell, roles.RewrittenCells, script=script, plan=plan)
         text = scripts.replace(script, dict(reply.cells))
-        problems = scripts.problems(text)
+        problems = scripts.problems(text) + steering.breaches(self.heard, text, script)
         changed = evaluating.changed(start.solution, plan, reply, text)
         if problems or text == script:
             return self._failed(changed, problems[0] if problems else "the coder changed nothing")
@@ -251,7 +251,9 @@ class Lab:
         members = tuple(key for key, _ in blends[0].weights)
         scores = blending.member_scores(members, self.found)
         plan = self.bench.ask(roles.PlanBlend, roles.BlendPlan, members=members, tried=tried, scores=scores)
-        return blending.propose(self.bench, plan, blends[0]) if plan.text else None
+        if not plan.text or steering.banned(self.heard, plan.text, plan.recipe):
+            return None
+        return blending.propose(self.bench, plan, blends[0])
 
     def choose(self, leaders: Sequence[Scored], blends: Sequence[Blend]) -> Blend:
         """The best of the leaders and the rounds."""
