@@ -99,4 +99,4 @@ def time_for(bench: Workbench, cost: float, like: list[Scored], first: Scored, l
     if not done:
         return like[0] is first
     slots = max(1, bench.rules.jobs // bench.rules.size.branches)
-    return bench.fits("fits", evaluating.expected_seconds(cost, done, slots), late)
+    return bench.fits("fits", evaluating.expected_seconds(bench.task.profile, cost, done, slots), late)

@@ -10,13 +10,14 @@ from statistics import median
 
 from mlestar import composing, roles, scripts
 from mlestar.plain import word
-from mlestar.records import FoldResult, Judged, Outcome, Plan, Score, Scored, Solution
+from mlestar.records import FoldResult, Judged, Outcome, Plan, Profile, Score, Scored, Solution
 from mlestar.workbench import Workbench
 
 MOST_RATIO = 5.0
 MOST_REASON = 300  # characters
 LARGE_FOLD = 1000  # rows
 TELLING = 5.0  # seconds of a fold from which on its ratio to the real run tells more than start-up times
+ROWS_A_SECOND, CELLS_A_SECOND = 1_500, 20_000  # that a model of cost 1 is trained on, where it is slow
 START_UP = 2.0  # seconds of imports that a job takes whatever it does
 _LINE = re.compile(r'File ".*solution\.py", line (\d{1,9})\b')
 
@@ -110,13 +111,19 @@ def folds(found: Scored | tuple[FoldResult, ...]) -> list[tuple[int, Judged]]:
     return [(r.fold, r.judged) for r in results]
 
 
-def expected_seconds(cost: float, like: Sequence[Scored], slots: int) -> float:
-    """What evaluating something of this cost takes, by what these took for theirs beyond starting up."""
+def expected_seconds(profile: Profile, cost: float, like: Sequence[Scored], slots: int) -> float:
+    """What evaluating something of this cost takes, by what these took for theirs.
+
+    A unit of cost takes no longer than such data can explain: what is beyond that goes into reading and features,
+    and a dearer model does not do those again.
+    """
     known = [(max(r.outcome.seconds for r in s.results), s.solution.cost) for s in like]
     start = min([START_UP, *(0.8 * seconds for seconds, _ in known)])
-    unit = median((seconds - start) / max(c, 0.1) for seconds, c in known)
+    most = max(profile.rows / ROWS_A_SECOND, profile.rows * len(profile.columns) / CELLS_A_SECOND)
+    unit = min(median((seconds - start) / max(c, 0.1) for seconds, c in known), most)
+    fixed = median(max(seconds - unit * c, start) for seconds, c in known)
     folds = max(len(s.results) for s in like)
-    return (start + unit * cost) * -(-folds // slots)
+    return (fixed + unit * cost) * -(-folds // slots)
 
 
 def affordable_folds(bench: Workbench, one: float, ratio: float) -> int:
