@@ -18,7 +18,8 @@ from mlestar.studying import Study
 from mlestar.workbench import Workbench
 
 T = TypeVar("T")
-MOST_VARIANTS = 6
+FEWEST_VARIANTS, MOST_VARIANTS = 2, 6  # the worth of one cell alone tells nothing about where to go on
+LOOKED = 2.0  # times the seconds of the next evaluation: what must be left for a look before it
 NOTHING = Scored(Solution("nothing", "", ""), "", None, "nothing was tried yet", ())
 
 
@@ -160,7 +161,7 @@ class Lab:
 
     def look(self, best: Scored | None, ledger: Sequence[Attempt] = ()) -> tuple[str, ...]:
         """The analyst reads the search rows, and the incumbent's residuals once there is one."""
-        if best is not None and best.score is None:
+        if best is not None and (best.score is None or not self._unhurried(best)):
             return ()
         looks = self.bench.rules.size.looks
         return studying.look(self.bench.at("look"), best, looks, tuple(ledger), self._standing())
@@ -180,7 +181,7 @@ class Lab:
             most = self.bench.decide(
                 "variants", int, lambda: int(min(MOST_VARIANTS, 0.15 * room * slots / max(once, 0.1)))
             )
-        return studying.ablate(self.bench.at("ablate"), best, most) if most > 0 else Study((), ())
+        return studying.ablate(self.bench.at("ablate"), best, most) if most >= FEWEST_VARIANTS else Study((), ())
 
     def take(self, study: Study, best: Scored) -> Scored:
         """A variant that did better without its cell is a challenger at once."""
@@ -269,6 +270,11 @@ class Lab:
 
     def _standing(self) -> tuple[Standing, ...]:
         return studying.standing(self.rank(list(self.found.values())), self.bench.address)
+
+    def _unhurried(self, best: Scored) -> bool:
+        """Whether there is time to look before the next change: it must not cost the change itself."""
+        slots = max(1, self.bench.rules.jobs // self.bench.rules.size.branches)
+        return self.bench.fits("unhurried", LOOKED * best.seconds * -(-len(best.results) // slots))
 
     # --- helpers of the verbs ----------------------------------------------------------------------
 

@@ -145,6 +145,7 @@ _FREE: dict[type[Request[Any]], Callable[[Any, Ground], bool]] = {
     roles.CheckDataUsage: lambda request, here: not request.unread,
     roles.CheckLeakage: lambda request, here: not request.suspicions,
     roles.Ablate: lambda request, here: True,
+    roles.ChooseTarget: lambda request, here: not request.effects,  # the planner may name another cell
     roles.WriteCell: lambda request, here: bool(request.plan.recipe),
     roles.Debug: _only_settings_hurt,
     roles.WriteBlend: lambda request, here: bool(request.plan.recipe),

@@ -34,8 +34,8 @@ def budget(here: Surroundings, left: Left) -> str:
     each = duration(advised(here, left))
     return (
         f"{told}A script is run once per fold, {left.folds} in all, and {here.jobs} jobs run side by side: "
-        f"**under {each} for one execution** leaves time for another; a job that begins now is killed after "
-        f"{duration(left.job_seconds)}."
+        f"**under {each} for one execution** leaves time for another change after it. Longer is scored too, but a job "
+        f"that begins now is killed after {duration(left.job_seconds)}."
     )
 
 
