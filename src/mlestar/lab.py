@@ -251,7 +251,8 @@ class Lab:
         tried = tuple((b.name, b.source, b.score.value) for b in blends)
         members = tuple(key for key, _ in blends[0].weights)
         scores = blending.member_scores(members, self.found)
-        plan = self.bench.ask(roles.PlanBlend, roles.BlendPlan, members=members, tried=tried, scores=scores)
+        about = {"members": members, "tried": tried, "scores": scores, "standing": self._standing()}
+        plan = self.bench.ask(roles.PlanBlend, roles.BlendPlan, **about)
         if not plan.text or steering.banned(self.heard, plan.text, plan.recipe):
             return None
         return blending.propose(self.bench, plan, blends[0])

@@ -220,13 +220,17 @@ class BlendPlan:
 
 @dataclass(frozen=True)
 class PlanBlend(Request[BlendPlan]):
-    """A_ens_planner: how should the banked members be joined? `tried` = (text, score) so far."""
+    """A_ens_planner: how should the banked members be joined? `tried` = (text, score) so far.
+
+    `standing` is how the solutions of all branches stand, best first.
+    """
 
     role = "ensemble planner"
     reply = BlendPlan
     members: tuple[str, ...] = ()
     tried: tuple[tuple[str, str, float], ...] = ()
     scores: tuple[tuple[str, float], ...] = ()  # of the members alone
+    standing: tuple[Standing, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -144,8 +144,12 @@ def observe(bench: Workbench, script: str, best: Scored | None) -> str:
 
 
 def standing(ranked: Sequence[Scored], address: str) -> tuple[Standing, ...]:
-    """How the solutions of an address's branch stand, as they are ranked; of others a replay would know more."""
-    own = (f"{address.partition('/')[0]}/", "start/")
+    """How the solutions of an address's branch stand, as they are ranked; of others a replay would know more.
+
+    After the branches, at the ensemble, all are told.
+    """
+    branch, *deeper = address.split("/")
+    own = ("",) if "ensemble" in (branch, *deeper) else (f"{branch}/", "start/")
     return tuple(_stands(s) for s in ranked if s.results and f"{s.address}/".startswith(own))
 
 
@@ -157,7 +161,8 @@ def _stands(s: Scored) -> Standing:
     parts = sorted(((name, float(np.mean(v))) for name, v in values.items()), key=lambda part: sign * part[1])
     first = s.results[0]
     printed = first.outcome.output.strip()[-MOST_PRINTED:]
-    return Standing(s.solution.name, s.score, s.seconds, len(first.judged.members), s.reason, tuple(parts), printed)
+    reason = s.reason or (f"dropped after fold {first.fold}" if s.dropped else None)
+    return Standing(s.solution.name, s.score, s.seconds, len(first.judged.members), reason, tuple(parts), printed)
 
 
 def given_files(profile: Profile) -> list[str]:

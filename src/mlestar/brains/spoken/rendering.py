@@ -169,6 +169,7 @@ def _plan_blend(request: roles.PlanBlend, ground: Ground, here: Surroundings, le
     return {
         "members": telling.members(request.members, request.scores),
         "tried": telling.tried(request.tried),
+        "standing": telling.standing(request.standing),
         "library": telling.recipes(ground.shelf.stacks, "Blends of the library"),
         "blend": _blend(ground),
         "example": examples.blend('{"plan": "…, because …"}'),

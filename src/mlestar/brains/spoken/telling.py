@@ -51,10 +51,13 @@ def standing(known: Sequence[Standing]) -> str:
     """How the solutions so far stand, best first."""
     if not known:
         return ""
-    rows = [(s.name, s.score or f"none: {s.reason}", f"{s.seconds:.0f} s", str(s.members)) for s in known[:20]]
+    rows = [
+        (s.name, f"{s.score or 'none'}{f', {s.reason}' if s.reason else ''}", f"{s.seconds:.0f} s", str(s.members))
+        for s in known[:20]
+    ]
     text = fenced(table(("solution", "score", "slowest fold", "members"), rows))
     more = "\n\n".join(told for s in known[:MOST_OPENED] if (told := _opened(s)))
-    return section("How the solutions of this branch stand, best first", f"{text}\n\n{more}".strip())
+    return section("How the solutions stand, best first", f"{text}\n\n{more}".strip())
 
 
 def _opened(one: Standing) -> str:
