@@ -32,8 +32,8 @@ _MARKS = (
 _SMALL = 2_000
 _LARGE = 50_000
 _TABLE = {
-    "small": ("catboost", "lightgbm", "gaussian-process", "kernel", "forest", "xgboost", "linear", "net"),
-    "medium": ("lightgbm", "catboost", "xgboost", "forest", "net", "kernel", "linear", "neighbours"),
+    "small": ("members", "catboost", "lightgbm", "gaussian-process", "kernel", "forest", "xgboost", "linear", "net"),
+    "medium": ("members", "lightgbm", "catboost", "xgboost", "forest", "net", "kernel", "linear", "neighbours"),
     "large": ("lightgbm", "xgboost", "catboost", "net", "forest", "linear"),
 }
 TREES = {"lightgbm", "xgboost", "catboost", "hist-gradient-boosting", "forest"}

@@ -1,0 +1,1 @@
+"""`mle-star bench`: many tasks, several systems, one budget and core count for all; docs/bench.md."""

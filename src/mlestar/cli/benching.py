@@ -1,0 +1,61 @@
+"""The command `bench`: a folder of tasks, several systems, one budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlestar.cli.options import Brain, Jobs, MaxCalls, MaxCost, Sets, Unsafe, app, say
+from mlestar.errors import SettingsError
+
+
+@app.command()
+def bench(
+    folder: Annotated[Path, typer.Argument(help="a folder of tasks with answers; docs/bench.md shows both layouts")],
+    against: Annotated[
+        str, typer.Option("--against", help="who else is run: autogluon, flaml, or a runner script of yours")
+    ] = "",
+    budget: Annotated[str, typer.Option("--budget", help="wall time of each cell, for every system")] = "10m",
+    jobs: Jobs = None,
+    seeds: Annotated[str, typer.Option("--seeds", help="one cell each, for example 1,2,3")] = "0",
+    brain: Brain = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="where cells and pages go; default runs/bench-FOLDER; named again, it goes on"),
+    ] = None,
+    only: Annotated[str, typer.Option("--only", help="tasks whose name fits, such as 'sp*'")] = "*",
+    no_grade: Annotated[
+        bool, typer.Option("--no-grade", help="leave the answers alone; a later call may grade")
+    ] = False,
+    max_cost: MaxCost = None,
+    max_calls: MaxCalls = None,
+    sets: Sets = None,
+    unsafe: Unsafe = None,
+) -> None:
+    """Run a folder of tasks by mle-star and its competitors, graded once each; what is there already is kept.
+
+    --jobs is the core count of all systems. --max-cost, --max-calls and --set hold for each of mle-star's runs.
+    """
+    from mlestar import config, progress
+    from mlestar.bench import benching, competitors
+    from mlestar.bench.records import Asked
+
+    settings = config.load(
+        sets, brain=brain, budget=budget, max_cost=max_cost, max_calls=max_calls, jobs=jobs, unsafe=unsafe
+    )
+    names = [name.strip() for name in against.split(",") if name.strip()]
+    others = tuple(competitors.named(name) for name in dict.fromkeys(names))
+    asked = Asked(_seeds(seeds), others, only, not no_grade)
+    target = out or Path("runs") / f"bench-{folder.resolve().name}"
+    with progress.watching() as watch:
+        page = benching.bench(folder, target, settings, asked, say, watch)
+    say(f"\n{page}, with bench.json and bench.svg beside it")
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise SettingsError(f"--seeds {text!r}: write whole numbers, for example --seeds 1,2,3")
+    return tuple(dict.fromkeys(map(int, parts)))
