@@ -16,11 +16,11 @@ demo: setup      ## the main job on real data, no key, about two minutes
 	$(BIN)/mle-star run demo/task --out demo/run --budget 100s --seed 1
 	@$(BIN)/python demo/score.py demo/task demo/run
 
-example: setup   ## replay a run that an assistant answered: no key, nobody is asked, about a minute
+example: setup   ## replay a run that an assistant answered: no key, nobody is asked, a little over a minute
 	@$(BIN)/python demo/make_task.py demo/task
 	@rm -rf demo/example
 	$(BIN)/mle-star run demo/task --out demo/example --brain recorded:examples/passengers.jsonl --seed 1 --set branches=1 \
-		--set init.candidates=2 --set refine.outer=1 --set refine.inner=2 --set ensemble.rounds=2 --set judging.folds=3
+		--set init.candidates=2 --set refine.outer=1 --set refine.inner=2 --set ensemble.rounds=2 --set judging.folds=2
 
 test: setup      ## all tests
 	$(BIN)/pytest

@@ -33,6 +33,6 @@ def test_the_example_is_replayed(tmp_path: Path) -> None:
     missed = {address for address in recorded if address not in given and not address.startswith("finalise/")}
     assert not missed, "the method no longer asks where the example has an answer: record it anew"
     shown = overview.show(run)
-    assert shown.brain_calls == 0
+    assert shown.usage == (), "nobody was asked"
     assert shown.search_score is not None
     assert shown.search_score > 0.82  # the quick model has 0.806
