@@ -17,6 +17,15 @@ from .answering import CANDIDATE, answer, sentences
 from .conftest import SMALL
 
 KEY = "sk-very-secret-4711-abcdefgh"
+HANDED_IN = """
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+
+train, test = pd.read_csv("input/train.csv"), pd.read_csv("input/test.csv")
+numbers = lambda d: d[["spent", "visits"]].fillna(0).assign(red=d.colour == "red")
+found = LogisticRegression().fit(numbers(train), train.buys).predict(numbers(test))
+pd.DataFrame({"id": test.id, "buys": found}).to_csv("submission.csv", index=False)
+"""
 
 
 def settings(server: LlmServer, *more: str) -> list[str]:
@@ -225,3 +234,29 @@ def test_questions_wait_for_whoever_answers_them(task, tool, mle_star, tmp_path)
     assert answered >= 3
     calls = [json.loads(row.result or "{}") for row in queries.steps(run) if row.verb == "call"]
     assert {call["by"] for call in calls} == {"tester"}
+
+
+def test_nobody_waits_for_somebody_who_thinks(task, tool, mle_star, tmp_path):
+    """While a question is open: a script that is handed in is scored, and a finish knows what was scored so far."""
+    run, script = tmp_path / "run", tmp_path / "mine.py"
+    script.write_text(HANDED_IN)
+    command = [str(tool), "run", str(task), "--out", str(run), "--brain", "relay", *SMALL]
+    driver = subprocess.Popen(
+        [*command, "--set", "init.candidates=3", "--set", "ensemble.rounds=1"], stderr=subprocess.DEVNULL
+    )
+    try:
+        assert mle_star("relay", "next", run, "--wait", "60").returncode == 0, "a question is open, and nobody answers"
+        added = mle_star("add", run, script)
+        assert added.returncode == 0, added.stderr
+        assert "banked" in added.stdout
+        deadline = time.monotonic() + 120
+        first = "branch-0/init/candidate/0/fold-"
+        while sum(r.state == "ok" for r in queries.steps(run, first)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert mle_star("stop", run).returncode == 0
+        driver.wait(60)
+    finally:
+        driver.kill()
+    done = mle_star("finish", run)
+    assert done.returncode == 0, done.stderr
+    assert valid(run)

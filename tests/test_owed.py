@@ -36,7 +36,9 @@ BILLED = Exchange("", "openai:any", 1000, 0, 200, 0.02)
 
 
 def seat(store: Store, purse: Purse) -> Seat:
-    return Seat("a/coder", {}, store, purse, lambda: (None, None, 600.0), lambda: None, threading.Event())
+    return Seat(
+        "a/coder", {}, store, purse, lambda: (None, None, 600.0), lambda: None, threading.Event(), threading.Lock()
+    )
 
 
 def fail(at: Seat, owed: Exchange | None, error: BaseException) -> Exchange:

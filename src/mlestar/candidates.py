@@ -34,9 +34,14 @@ class Once(Generic[T]):
 
 
 def candidates(
-    bench: Workbench, first: Scored, heard: tuple[Letter, ...], count: int, findings: Findings
+    bench: Workbench,
+    first: Scored,
+    heard: tuple[Letter, ...],
+    count: int,
+    findings: Findings,
+    known: Callable[[Scored], Scored],
 ) -> list[Scored]:
-    """At most `count` candidates, each with its score, in the order of their ideas."""
+    """At most `count` candidates, each with its score, in the order of their ideas; each is `known` at once."""
     ready = _ready(bench.at("library"), first, heard) if count > 1 else ()
     asked = Once(partial(_asked, bench, first, heard, count, findings, {i.recipe for i in ready}))
     done: list[Scored] = []
@@ -55,7 +60,7 @@ def candidates(
         here = bench.at(f"candidate/{i}")
         # What a brain was paid for may still begin in the next phase; what costs nothing may not.
         if draft is not None and time_for(here, draft[0].cost, [first, *done], first, late=not draft[0].recipe):
-            done.append(evaluating.evaluate(here, draft[1]))
+            done.append(known(evaluating.evaluate(here, draft[1])))
 
     bench.in_turn([partial(written, i) for i in range(count)], scored)
     return done

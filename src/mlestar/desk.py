@@ -64,6 +64,7 @@ class Seat:
     time: Callable[[], tuple[float | None, float | None, float]]  # seconds: of this phase, of the run, of one job
     pause: Callable[[], None]
     failed: threading.Event
+    turn: threading.Lock  # held by the one paid call of a branch that is under way: a kill loses no more
     folds: int = 5
     _calling: str = ""  # the address of the call under way
     _paid: bool = False  # whether it has cost something
@@ -90,7 +91,8 @@ class Seat:
             self.owe(exchange)
             return exchange
 
-        return self.journal.step(address, "call", {"request": self.request, "about": about}, Exchange, play)
+        with self.turn:
+            return self.journal.step(address, "call", {"request": self.request, "about": about}, Exchange, play)
 
     def owe(self, exchange: Exchange) -> None:
         """Pay for an answer, or for tries without one, at the call under way; it is counted from now on."""

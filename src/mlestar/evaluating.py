@@ -112,30 +112,41 @@ def folds(found: Scored | tuple[FoldResult, ...]) -> list[tuple[int, Judged]]:
 
 
 def expected_seconds(profile: Profile, cost: float, like: Sequence[Scored], slots: int) -> float:
-    """What evaluating something of this cost takes, by what these took for theirs.
+    """What evaluating something of this cost takes, by what these took for theirs."""
+    known = [(max(r.outcome.seconds for r in s.results), s.solution.cost) for s in like]
+    folds = max(len(s.results) for s in like)
+    return _a_job(profile, cost, known) * -(-folds // slots)
+
+
+def seconds_again(bench: Workbench, *parts: Scored) -> float:
+    """What evaluating a script of these parts takes, by what each took."""
+    slots = max(1, bench.rules.jobs // bench.rules.size.branches)
+    return sum(part.seconds for part in parts) * -(-max(len(part.results) for part in parts) // slots)
+
+
+def _a_job(profile: Profile, cost: float, known: Sequence[tuple[float, float]]) -> float:
+    """The seconds of a job of this cost, by the seconds and costs of others.
 
     A unit of cost takes no longer than such data can explain: what is beyond that goes into reading and features,
     and a dearer model does not do those again.
     """
-    known = [(max(r.outcome.seconds for r in s.results), s.solution.cost) for s in like]
     start = min([START_UP, *(0.8 * seconds for seconds, _ in known)])
     most = max(profile.rows / ROWS_A_SECOND, profile.rows * len(profile.columns) / CELLS_A_SECOND)
     unit = min(median((seconds - start) / max(c, 0.1) for seconds, c in known), most)
     fixed = median(max(seconds - unit * c, start) for seconds, c in known)
-    folds = max(len(s.results) for s in like)
-    return (fixed + unit * cost) * -(-folds // slots)
+    return fixed + unit * cost
 
 
-def affordable_folds(bench: Workbench, one: float, ratio: float) -> int:
-    """m: so many folds that some 20 evaluations fit, each `ratio` times as costly as the first job (DESIGN.md §4).
+def affordable_folds(bench: Workbench, one: float, cost: float, likely: float) -> int:
+    """m: so many folds that some 20 evaluations of `likely` cost fit (DESIGN.md §4).
 
-    Where folds are small their noise hurts more than a shorter search: then 10 evaluations are enough.
+    `one` is the seconds of the first job, `cost` its cost. Where folds are small their noise hurts more than a
+    shorter search: then 10 evaluations are enough.
     """
     budget = bench.rules.budget
     if budget is None:
         return 5
-    start = min(START_UP, 0.8 * one)
-    each = max(start + (one - start) * min(ratio, MOST_RATIO), 0.01)
+    each = max(_a_job(bench.task.profile, min(likely, MOST_RATIO * cost), [(one, cost)]), 0.01)
     wanted = 20 if bench.task.rows("fold-0") >= LARGE_FOLD else 10
     room = budget * bench.rules.ends.refine * bench.rules.jobs / (wanted * each)
     return bench.decide("folds", int, lambda: max(1, min(5, int(room))))

@@ -78,7 +78,7 @@ class Lab:
         solution, result = evaluating.first_fold(bench, candidates.write(bench, ideas[0]), 0)
         if result.judged.reason is None:
             evaluating.submit(bench, solution)
-        folds = evaluating.affordable_folds(bench, result.outcome.seconds, ideas[-1].cost / ideas[0].cost)
+        folds = evaluating.affordable_folds(bench, result.outcome.seconds, ideas[0].cost, ideas[-1].cost)
         opened = replace(bench, rules=replace(bench.rules, folds=bench.rules.folds or folds))
         first = self._known(evaluating.other_folds(opened, solution, result))
         return replace(self, bench=replace(opened, address=""), first=first)
@@ -86,7 +86,7 @@ class Lab:
     def candidates(self, count: int, findings: Findings) -> list[Scored]:
         """A_retriever and A_init: `count` models that suit the task, each written and evaluated."""
         self._fresh("model")  # what people described is among the ideas
-        return [*map(self._known, candidates.candidates(self.bench, self.first, self.heard, count, findings))]
+        return candidates.candidates(self.bench, self.first, self.heard, count, findings, self._known)
 
     # --- scores ------------------------------------------------------------------------------------
 
@@ -130,7 +130,7 @@ class Lab:
         if best.score is None or other.score is None or other.dropped:
             return other
         merged = blending.merge(self.bench, best, other)
-        if merged is None or not self.time_for(merged.cost, [best, other]):
+        if merged is None or not self.bench.fits("fits", evaluating.seconds_again(self.bench, best, other)):
             return other
         return self.evaluate(merged, best)
 
@@ -274,8 +274,7 @@ class Lab:
 
     def _unhurried(self, best: Scored) -> bool:
         """Whether there is time to look before the next change: it must not cost the change itself."""
-        slots = max(1, self.bench.rules.jobs // self.bench.rules.size.branches)
-        return self.bench.fits("unhurried", LOOKED * best.seconds * -(-len(best.results) // slots))
+        return self.bench.fits("unhurried", LOOKED * evaluating.seconds_again(self.bench, best))
 
     # --- helpers of the verbs ----------------------------------------------------------------------
 

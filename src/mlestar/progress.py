@@ -95,7 +95,7 @@ def summary(found: Summary, run: Path) -> str:
     arrow = "higher is better" if found.direction == "max" else "lower is better"
     lines = [
         f"{word(found.task)}: {found.state}",
-        f"  metric    {word(found.metric)} ({arrow}), {found.folds or '?'} folds",
+        f"  metric    {word(found.metric)} ({arrow}), {found.folds or '?'} {'fold' if found.folds == 1 else 'folds'}",
         f"  split     {word(found.split)}: {word(found.split_evidence, LINE)}",
         f"  expect    {_score(found.estimate, found.estimate_stderr)}",
         f"  search    {_score(found.search_score, found.search_stderr)}",

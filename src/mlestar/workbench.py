@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import Event, Lock, Semaphore
 from typing import Any, TypeVar
@@ -113,9 +114,9 @@ class Workbench:
         if self.rules.closing and not self.journal.knows(address):
             return made.declined()
         folds = self.rules.folds or 5
-        seat = Seat(address, made, self.journal, self.purse, self.times, self.pause, self.memo.failed, folds)
-        with self.memo.busy(f"brain of {self.branch}"):  # one paid call per branch in flight, so that no more is lost
-            return self.journal.step(address, "brain", made, reply, lambda: sound(self.brain.play(made, seat)))
+        turn = self.memo.busy(f"calls of {address.partition('/')[0]}")
+        seat = Seat(address, made, self.journal, self.purse, self.times, self.pause, self.memo.failed, turn, folds)
+        return self.journal.step(address, "brain", made, reply, lambda: sound(self.brain.play(made, seat)))
 
     def decide(self, name: str, returns: type[T], play: Callable[[], T]) -> T:
         """A decision that looks at a clock, recorded so that a replay takes the same turn."""
@@ -240,16 +241,8 @@ class Workbench:
         if len(calls) == 1:
             return [calls[0]()]
 
-        def one(call: Callable[[], T]) -> T:
-            try:
-                return call()
-            except BaseException as error:
-                if not isinstance(error, Unrecorded):  # a replay: what the others know is wanted too
-                    self.memo.failed.set()
-                raise
-
         with ThreadPoolExecutor(max_workers=max(len(calls), 1)) as pool:
-            futures = [pool.submit(one, call) for call in calls]
+            futures = [pool.submit(self._watched, call) for call in calls]
         errors = [error for future in futures if (error := future.exception())]
         for error in sorted(errors, key=lambda error: type(error) in (Interrupted, Unrecorded)):
             raise error
@@ -258,14 +251,18 @@ class Workbench:
     def in_turn(self, makers: Sequence[Callable[[], T]], use: Callable[[int, T], None]) -> None:
         """Make one thing after another in a thread, and use each here, while the next is being made."""
         with ThreadPoolExecutor(max_workers=1) as pool:
-            futures = [pool.submit(make) for make in makers]
-            try:
-                for i, future in enumerate(futures):
-                    use(i, future.result())
-            except BaseException as error:
-                if not isinstance(error, Unrecorded):
-                    self.memo.failed.set()
-                raise
+            futures = [pool.submit(self._watched, make) for make in makers]
+            for i, future in enumerate(futures):
+                self._watched(partial(use, i, future.result()))
+
+    def _watched(self, call: Callable[[], T]) -> T:
+        """Make a call; when it fails, the other threads leave at their next pause."""
+        try:
+            return call()
+        except BaseException as error:
+            if not isinstance(error, Unrecorded):  # a replay: what the others know is wanted too
+                self.memo.failed.set()
+            raise
 
     def show(self, scored: Scored) -> None:
         """Let the progress line know of a score."""

@@ -112,7 +112,7 @@ def stop(run: Run) -> None:
     from mlestar import runs
 
     runs.stop(run)
-    say(f"{run} was asked to stop; `mle-star resume {shlex.quote(str(run))}` goes on later")
+    say(f"{run} will leave when its jobs in hand are done; `mle-star resume {shlex.quote(str(run))}` goes on later")
 
 
 @app.command("try")
