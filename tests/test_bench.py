@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +17,13 @@ import pandas as pd
 import pytest
 
 from mlestar import config
-from mlestar.bench import benching, cells, comparing, competitors, discovery, grading, ours, plot
+from mlestar.bench import benching, cells, comparing, competitors, discovery, ours, plot
 from mlestar.bench.records import LOST, Asked, Cell, Competitor, Grade
 from mlestar.cli import app
-from mlestar.errors import SettingsError, TaskError, UsageError
+from mlestar.errors import RunError, SettingsError, TaskError, UsageError
+from mlestar.executors import command
 from mlestar.journal import queries
+from mlestar.tasks import judge
 
 from .conftest import SMALL, write
 
@@ -156,6 +159,7 @@ def test_thresholds_of_other_rows_make_no_medal(folder):
         (["tasks", "--against", "gone.py"], r"gone\.py"),
         (["tasks", "--only", "sp*"], "--only"),
         (["tasks", "--jobs", "900"], "core count"),
+        (["tasks", "--set", "seed=3"], "--seeds"),
     ],
 )
 def test_wrong_use_is_named(folder, tmp_path, monkeypatch, arguments, said):
@@ -170,6 +174,23 @@ def test_a_wrong_setting_is_one_message_and_the_next_call_may_have_another(folde
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert "oracle" in done.stderr
     assert not (tmp_path / "out" / "plan.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "arguments", "budget"),
+    [
+        ("", [], 600),
+        ('budget = "40s"', [], 40),
+        ('budget = "40s"', ["--budget", "50s"], 50),
+        ("", ["--set", "budget=9"], 9),
+    ],
+)
+def test_a_budget_comes_from_wherever_one_is_set(folder, quick, tmp_path, monkeypatch, file, arguments, budget):
+    monkeypatch.chdir(tmp_path)
+    Path("mlestar.toml").write_text(file)
+    app(["bench", "tasks", "--only", "shop", "--no-grade", "--jobs", "1", "--out", "out", *arguments],
+        standalone_mode=False)  # fmt: skip
+    assert json.loads(Path("out/plan.json").read_text())["settings"]["budget"] == budget
 
 
 # --- a whole bench -------------------------------------------------------------------------------------
@@ -279,13 +300,15 @@ def _lives(pid: int) -> bool:
 # --- cells that are not there, or failed ----------------------------------------------------------------
 
 
-def test_an_environment_that_cannot_be_made_leaves_a_gap_that_the_next_call_fills(folder, constant, quick, tmp_path):
-    os.environ["PIP_NO_INDEX"] = "1"
-    try:
-        gone = Competitor("constant", constant, ("mle-star-has-no-such-package",), "mle-star-has-no-such-package")
-        page = bench(folder, tmp_path / "out", gone).read_text()
-    finally:
-        del os.environ["PIP_NO_INDEX"]
+def gone(script: Path) -> Competitor:
+    return Competitor("constant", script, ("mle-star-has-no-such-package",), "mle-star-has-no-such-package")
+
+
+def test_an_environment_that_cannot_be_made_leaves_a_gap_that_the_next_call_fills(
+    folder, constant, quick, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    page = bench(folder, tmp_path / "out", gone(constant)).read_text()
     found = data(tmp_path / "out")
     assert [s["missing"] for s in found["standings"] if s["system"] == "constant"] == [2]
     assert all(s["rank"] is None for s in found["standings"])
@@ -294,6 +317,43 @@ def test_an_environment_that_cannot_be_made_leaves_a_gap_that_the_next_call_fill
     bench(folder, tmp_path / "out", Competitor("constant", constant))
     assert {c["state"] for c in data(tmp_path / "out")["cells"]} == {"done"}
     assert len(quick) == 2, "what was there is kept"
+
+
+def test_installing_and_grading_see_no_key(folder, constant, quick, tmp_path, monkeypatch):
+    program = tmp_path / "bin" / "uv"
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\nimport os\nraise SystemExit('error: given ' + ' '.join(os.environ))\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("OPENAI_API_KEY", "hunter2")
+    monkeypatch.setenv("UV_INDEX_URL", "http://127.0.0.1:9/simple")
+    (folder / "grade.py").write_text("import os\nraise SystemExit('graded with ' + ' '.join(sorted(os.environ)))")
+    bench(folder, tmp_path / "out", gone(constant), only="shop")
+    missing, done = data(tmp_path / "out")["cells"]
+    assert "given" in missing["reason"]
+    assert "UV_INDEX_URL" in missing["reason"], "where packages come from is told"
+    assert "graded with" in done["grade"]["error"]
+    assert " PATH" in done["grade"]["error"]
+    assert "OPENAI" not in missing["reason"] + done["grade"]["error"]
+
+
+def test_an_environment_is_made_once_and_its_version_is_told(folder, quick, tmp_path):
+    wheel = tmp_path / "mle_star_rival-1.2.3-py3-none-any.whl"
+    about = "mle_star_rival-1.2.3.dist-info/"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("rival.py", "name = 'yes'\n")
+        file.writestr(f"{about}METADATA", "Metadata-Version: 2.1\nName: mle-star.rival\nVersion: 1.2.3\n")
+        file.writestr(f"{about}WHEEL", "Wheel-Version: 1.0\nGenerator: us\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr(f"{about}RECORD", "rival.py,,\n")
+    script = tmp_path / "runner.py"
+    script.write_text(f"import rival\n{CONSTANT}")
+    other = Competitor("rival", script, (f"mle-star.rival @ {wheel.as_uri()}",), "mle-star.rival")
+    bench(folder, tmp_path / "out", other)
+    found = [c for c in data(tmp_path / "out")["cells"] if c["system"] == "rival"]
+    assert [(c["state"], c["version"]) for c in found] == [("done", "mle-star.rival 1.2.3")] * 2, found
+    wheel.unlink()
+    bench(folder, tmp_path / "out", other, seeds=(2,))
+    assert [c["state"] for c in data(tmp_path / "out")["cells"] if c["system"] == "rival"] == ["done"] * 4
 
 
 @pytest.mark.parametrize(
@@ -369,16 +429,67 @@ def test_without_grading_the_answers_are_left_alone_until_a_later_call(folder, q
 
 
 def test_a_grader_that_was_interrupted_is_not_asked_again(folder, quick, tmp_path, monkeypatch):
-    def killed(*given):
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as broken:
-        broken.setattr(grading, "grade", killed)
+        broken.setattr(command, "call", raising(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
             bench(folder, tmp_path / "out", only="shop")
     bench(folder, tmp_path / "out", only="shop")
     assert graded(folder) == []
     assert data(tmp_path / "out")["cells"][0]["grade"]["error"] == LOST
+
+
+@pytest.mark.parametrize(("task", "asked"), [("market", []), ("shop", ["shop"])])
+def test_what_was_interrupted_before_a_grader_was_asked_is_graded_later(
+    folder, quick, tmp_path, monkeypatch, task, asked
+):
+    with monkeypatch.context() as broken:
+        broken.setattr(judge, "score", raising(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            bench(folder, tmp_path / "out", only=task)
+    bench(folder, tmp_path / "out", only=task)
+    assert data(tmp_path / "out")["cells"][0]["grade"]["score"] > 0.3
+    assert graded(folder) == asked
+
+
+def test_a_mistake_of_ours_while_grading_ends_no_bench_and_keeps_no_grader_away(folder, quick, tmp_path, monkeypatch):
+    monkeypatch.setattr(judge, "score", raising(ZeroDivisionError("oh")))
+    bench(folder, tmp_path / "out")
+    market, shop = (c["grade"] for c in data(tmp_path / "out")["cells"])
+    assert (market["error"], market["by"]) == ("inside mle-star: ZeroDivisionError: oh", "mle-star")
+    assert (shop["note"], shop["by"]) == ("inside mle-star: ZeroDivisionError: oh", "grade.py")
+    assert shop["score"] > 0.3
+    monkeypatch.setattr(command, "call", raising(OSError("no more processes")))
+    bench(folder, tmp_path / "out", only="shop", seeds=(2,))
+    assert data(tmp_path / "out")["cells"][2]["grade"]["error"] == "inside mle-star: OSError: no more processes"
+
+
+def raising(error: BaseException):
+    def fail(*given: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_our_own_grade_refuses_what_the_metric_cannot_take(folder, quick, tmp_path):
+    market = folder / "market" / "prepared"
+    for place, column in (("public/train", "buys"), ("public/sample_submission", "buys"), ("private/test", "buys")):
+        frame = pd.read_csv(market / f"{place}.csv")
+        frame[column] = np.arange(len(frame)) * 0.37 + 1 if "sample" not in place else -2.0
+        frame.to_csv(market / f"{place}.csv", index=False)
+    (market / "public" / "task.toml").write_text('[task]\nmetric = "rmsle"\n')
+    bench(folder, tmp_path / "out", only="market")
+    grade = data(tmp_path / "out")["cells"][0]["grade"]
+    assert grade["score"] is None
+    assert "rmsle needs values non-negative" in grade["error"]
+
+
+def test_a_metric_of_the_tasks_own_is_measured(folder, quick, tmp_path):
+    public = folder / "market" / "prepared" / "public"
+    (public / "metric.py").write_text("def score(t, p, train):\n    return 7 + float((t.buys == p.buys).mean())\n")
+    (public / "task.toml").write_text('[task]\nmetric = "metric.py:score"\ndirection = "max"\n')
+    bench(folder, tmp_path / "out", only="market")
+    grade = data(tmp_path / "out")["cells"][0]["grade"]
+    assert 7.3 < grade["score"] < 8, grade
 
 
 def test_mlebench_grades_its_own_tasks_where_it_is_installed(folder, quick, tmp_path, monkeypatch):
@@ -433,6 +544,16 @@ def test_differences_are_over_shared_seeds_and_positive_where_the_first_is_bette
     assert pair.stderr < 0.01, "the same resamples: common noise cancels"
 
 
+def test_resamples_on_which_a_metric_is_undefined_do_not_count():
+    one, other = cell("a", 1, 0.5), cell("b", 1, 0.4)
+    assert one.grade is not None
+    holes = replace(one, grade=replace(one.grade, replicates=(float("nan"), *one.grade.replicates[1:])))
+    (pair,) = comparing.pairs(comparing.lines([holes, other], "ab", {}))
+    assert (pair.p, pair.stderr < 0.01) == (0.0, True)
+    nothing = replace(one, grade=replace(one.grade, replicates=(float("nan"),) * 50))
+    assert comparing.pairs(comparing.lines([nothing, other], "ab", {})) == []
+
+
 def test_the_plot_stands_without_scores_and_hides_no_sign():
     rows = comparing.lines([Cell("<t>", "a&b", 1, "missing")], ["a&b"], {})
     text = plot.svg(rows, ["a&b"], {})
@@ -445,7 +566,7 @@ def test_a_damaged_record_is_named(tmp_path):
     place = cells.place(tmp_path, "t", "s", 1)
     place.mkdir(parents=True)
     (place / "cell.json").write_text("{")
-    with pytest.raises(Exception, match=r"cell\.json cannot be read"):
+    with pytest.raises(RunError, match=r"cell\.json cannot be read"):
         cells.recorded(tmp_path)
 
 

@@ -1,5 +1,6 @@
 """A finish that is asked for freezes nothing of the method, and no replay throws the later end away. In process."""
 
+import json
 import shutil
 from types import SimpleNamespace
 
@@ -16,12 +17,12 @@ from .test_letters import SCRIPT, SIZES, Pretender, watch
 
 
 class Stopping(Pretender):
-    """It stops the run before the job number `last`; what is left of the run's way is never the same twice."""
+    """It stops the run before the job number `last`, or at its first job below `end`."""
 
-    last = 10**9
+    last, end = 10**9, "nowhere/"
 
     def run(self, job):
-        if len(self.ran) >= self.last:
+        if len(self.ran) >= self.last or job.address.startswith(self.end):
             raise Interrupted("stopped as asked")
         return super().run(job)
 
@@ -45,10 +46,10 @@ def begin(task, run, brain="playbook", *more):
 @pytest.fixture
 def broken_off(task, tmp_path, machine):
     """A run that was stopped in the middle of its search."""
-    machine.last = 9
+    machine.end = "branch-0/refine/1/"
     with pytest.raises(Interrupted):
         begin(task, tmp_path / "run", "playbook", "judging.race=0")
-    machine.last = 10**9
+    machine.end = "nowhere/"
     return tmp_path / "run"
 
 
@@ -64,6 +65,12 @@ def end(run):
     return facts["state"], facts["final"]["search"], kept, facts["sealed_seen"]
 
 
+def leaders(run):
+    """What the early finish chooses from."""
+    (terms,) = queries.steps(run, "finish-1/terms")
+    return json.loads(terms.result or "{}")["found"]
+
+
 def addresses(run):
     return {row.address for row in queries.steps(run)}
 
@@ -75,7 +82,7 @@ def test_an_early_finish_freezes_nothing_and_the_method_can_go_on(broken_off, ma
     made = addresses(broken_off) - before
     assert made
     assert all(address.startswith("finish-1/") for address in made), sorted(made)
-    assert any("branch-0" in (row.result or "") for row in queries.steps(broken_off, "finish-1/ensemble"))
+    assert "branch-0/init/candidate/0" in leaders(broken_off)
     runs.resume(broken_off, {}, watch)
     runs.start(task, tmp_path / "whole", config.load([*SIZES, "refine.outer=2", "refine.looks=1", "judging.race=0"],
                                                      jobs=1, brain="playbook"), watch)  # fmt: skip
@@ -99,7 +106,7 @@ def test_an_early_finish_stays_early_when_more_is_handed_in(broken_off, machine)
 
 def test_a_budget_that_is_given_to_an_early_finish_loses_no_leader(broken_off):
     contributing.finish(broken_off, {"budget": 600.0}, watch)
-    assert any("branch-0" in (row.result or "") for row in queries.steps(broken_off, "finish-1/ensemble"))
+    assert "branch-0/init/candidate/0" in leaders(broken_off)
     assert "branch-0/init/fits" not in addresses(broken_off)
 
 

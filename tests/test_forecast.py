@@ -183,6 +183,16 @@ def test_the_command_makes_no_run(task, tmp_path, mle_star):
     assert mle_star("run", task, "--dry-run", "--brain", "gpt").returncode == 2
 
 
+def test_a_folder_whose_tables_a_program_makes_is_forecast_too(task, mle_star):
+    (task / "train.csv").rename(task / "known.txt")
+    (task / "task.py").write_text(
+        "import pandas\ndef tables(folder):\n    return pandas.read_csv(folder / 'known.txt', dtype=str), None, None\n"
+    )
+    done = mle_star("run", task, "--dry-run", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["jobs"][0] > 5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("brain", ["playbook", "cli:echo nothing of use"])
 def test_a_real_run_keeps_within_it(task, tmp_path, mle_star, brain):

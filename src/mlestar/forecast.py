@@ -1,18 +1,19 @@
 """What a run will ask for, before it is begun (`mle-star run TASK --dry-run`): calls, tokens, money, jobs.
 
 Counts follow from the loop sizes and from what `algorithm.py` and `lab.py` ask whom; prompts are rendered, never sent.
-Nothing runs, nobody is asked, no key is needed.
+Nothing runs but the task's own task.py, behind the wall; nobody is asked, no key is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from mlestar import casting, prompting
+from mlestar import casting, prompting, runs
 from mlestar.brains.spoken.llm import known_price
 from mlestar.config import Settings
 from mlestar.counting import Range, Stage, calls, jobs
@@ -22,7 +23,7 @@ from mlestar.records import Breadths
 from mlestar.report import costs
 from mlestar.roles import ROLES
 from mlestar.search.library import Library
-from mlestar.tasks.infer import understand
+from mlestar.tasks.infer import understand_made
 from mlestar.tasks.profile import profile
 
 SAID = {  # tokens of an answer, assumed: a script about 1,500, a few cells about 1,000, a choice with its reason 200
@@ -75,7 +76,7 @@ def forecast(task: Path, settings: Settings) -> Forecast:
     """Forecast a run. Raises TaskError for a broken task, SettingsError for a brain or role that there is not."""
     if not task.is_dir():
         raise TaskError(f"{task}: there is no such task folder")
-    source = understand(task)
+    source = understand_made(task, partial(runs.serve, settings))
     seen = profile(source, np.arange(len(source.train.frame)))
     library = Library([Path(settings.library)] if settings.library else [])
     voices = answerers(settings)

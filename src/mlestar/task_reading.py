@@ -29,10 +29,10 @@ from mlestar.ports import Serve
 from mlestar.records import Exchange, Left, Usage
 from mlestar.report.costs import price
 from mlestar.task_keeping import NAME, lay
-from mlestar.tasks import metrics, own
+from mlestar.tasks import metrics
 from mlestar.tasks.beginnings import heads, listing
 from mlestar.tasks.check import check
-from mlestar.tasks.infer import understand
+from mlestar.tasks.infer import understand_made
 from mlestar.tasks.infer_files import description_file
 from mlestar.tasks.manifest import Manifest, read_manifest
 from mlestar.tasks.rowfiles import paths
@@ -205,8 +205,7 @@ def _checked(found: Proposal, task: Path, number: int, desk: Counter, bench: _Be
         lay(task.resolve(), place, {NAME: found.toml, **programs})
         manifest = read_manifest(place)
         _vet(manifest, programs, place)
-        own.make(place, scratch / ".made", bench.serve, task)
-        _find_row_files(manifest, place, scratch / ".made")
+        _find_row_files(manifest, place, bench.serve, task)
         seen = check(place, bench.serve, task)
     except TaskError as error:
         said = clean(str(error)).replace(str(place), place.name)
@@ -234,11 +233,11 @@ def _vet(manifest: Manifest, programs: dict[str, str], place: Path) -> None:
         metrics.get(entry.metric)
 
 
-def _find_row_files(manifest: Manifest, place: Path, made: Path) -> None:
+def _find_row_files(manifest: Manifest, place: Path, serve: Serve, data: Path) -> None:
     """Row files are taken on trust by `check`; a brain's must be there."""
     if not manifest.assets:
         return
-    found = understand(place, made)
+    found = understand_made(place, serve, data)
     for asset in manifest.assets:
         for pattern, table in ((asset.train, found.train), (asset.test, found.test)):
             wanted = paths(pattern, table.frame.head(ROWS))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlestar import config, task_keeping, task_reading
+from mlestar import config, runs, task_keeping, task_reading
 from mlestar.errors import NoSolution, RunError, TaskError
 from mlestar.executors.service import Service
 from mlestar.records import Limits
@@ -368,6 +368,27 @@ def test_a_proposal_that_fails_its_check_is_sent_back(
     found, heard = asked(bare, said(toml, **programs), said("[task]\n", task=CODE))
     assert words in heard[1]
     assert found.programs == {"task.py": CODE.strip("\n") + "\n"}
+
+
+@pytest.mark.parametrize(
+    ("toml", "times"), [("[task]\n", 1), ('[[assets]]\ntrain = "notes/{code}.txt"\ntest = "notes/{code}.txt"\n', 2)]
+)
+def test_a_proposed_program_runs_twice_only_where_its_tables_name_files(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, toml: str, times: int
+) -> None:
+    (bare / "notes").mkdir()
+    for row in (row for part in parcels() for row in part):
+        (bare / "notes" / f"{row['code']}.txt").write_text("a note")
+    served, real = [], runs.serve
+
+    def counted(settings: config.Settings, program: str, files: Mapping[str, bytes] | Path) -> Any:
+        served.append(isinstance(files, Path))
+        return real(settings, program, files)
+
+    monkeypatch.setattr(runs, "serve", counted)
+    _, heard = asked(bare, said(toml, task=CODE))
+    assert len(heard) == 1
+    assert sum(served) == times
 
 
 def test_what_was_changed_after_the_proposal_is_checked_again(bare: Path) -> None:

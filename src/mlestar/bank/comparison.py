@@ -65,11 +65,20 @@ def probability_better(challenger: Folds, incumbent: Folds, direction: Direction
     weights = _weights([a for a, _ in pairs])
     first = _mean_replicates([a for a, _ in pairs], weights)
     second = _mean_replicates([b for _, b in pairs], weights)
-    if first is None or second is None or len(first) != len(second) or np.isnan(first - second).all():
-        return _student(sign * np.array([_value(a) - _value(b) for a, b in pairs]))
-    difference = sign * (first - second)
-    difference = difference[~np.isnan(difference)]
-    return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
+    if first is not None and second is not None and len(first) == len(second):
+        found = chance(sign * (first - second))
+        if found is not None:
+            return found[0]
+    return _student(sign * np.array([_value(a) - _value(b) for a, b in pairs]))
+
+
+def chance(differences: NDArray[np.float64]) -> tuple[float, float | None] | None:
+    """How likely a difference is above zero (a tie counts half), by its bootstrap replicates, and its standard error.
+
+    A resample on which it is undefined (NaN) does not count; None where there is no other.
+    """
+    known = differences[~np.isnan(differences)]
+    return (float(np.mean((known > 0) + 0.5 * (known == 0))), _spread(known)) if len(known) else None
 
 
 def _value(judged: Judged) -> float:

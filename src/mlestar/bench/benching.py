@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import functools
 import platform
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from mlestar import config
-from mlestar.bench import cells, competitors, discovery, grading, handing, ours, report
+from mlestar import config, runs
+from mlestar.bench import cells, competitors, discovery, grading, ours, report
 from mlestar.bench.competitors import Environment
+from mlestar.bench.cores import pinned
 from mlestar.bench.handing import Terms
-from mlestar.bench.processes import pinned
 from mlestar.bench.records import LOST, OURS, Asked, BenchTask, Cell, Competitor, Grade, Say
 from mlestar.config import Settings
 from mlestar.errors import Interrupted, MleStarError, RunError, SettingsError, TaskError, Unreachable, UsageError
 from mlestar.housekeeping import Watch, stoppable
 from mlestar.journal.lock import Lock
 from mlestar.plain import word
+from mlestar.tasks.infer import understand_made
 from mlestar.tasks.source import Source
 
 
@@ -89,6 +89,7 @@ class Bench:
     watch: Watch
     begun: bool
     environments: dict[str, Environment | str] = field(default_factory=dict)
+    understood: tuple[Path, Source] | None = None
 
     def fill(self, task: BenchTask, system: str, seed: int, number: str) -> None:
         """One cell: what is not there yet is run, then graded."""
@@ -102,8 +103,6 @@ class Bench:
             self.begun = True
             self.say(f"{number} {cell.state}{f': {word(cell.reason, 300)}' if cell.reason else ''}")
         if cell.state == "done" and cell.grade is None and self.asked.grading:
-            lost = Grade(grading.by(task), error=LOST)
-            cells.keep(folder, replace(cell, grade=lost))  # a grader is asked once, whatever happens to us meanwhile
             graded = self._graded(task, cell, folder)
             cells.keep(folder, replace(cell, grade=graded))
             self.say(f"{number} test {graded.error if graded.score is None else graded.score}")
@@ -124,41 +123,40 @@ class Bench:
             return replace(cell, state="missing", reason=str(error))
         except MleStarError:
             raise
-        except Exception as error:  # a bench of days goes on past a mistake of ours, and shows it
-            return replace(cell, state="failed", reason=f"inside mle-star: {type(error).__name__}: {error}")
+        except Exception as error:
+            return replace(cell, state="failed", reason=grading.inside(error))
 
     def _compete(self, task: BenchTask, other: Competitor, cell: Cell, folder: Path) -> Cell:
         terms = Terms(self.settings.budget or 0.0, self.settings.jobs, cell.seed)
         with stoppable() as stopping:
             stopped = stopping.asked.is_set
             if other.name not in self.environments:
-                self.environments[other.name] = competitors.environment(other, self.out / "env" / other.name, stopped)
+                home, uv = self.out / "env" / other.name, self.settings.packages.uv
+                self.environments[other.name] = competitors.environment(other, home, uv, stopped)
             found = self.environments[other.name]
             if isinstance(found, str):
                 return replace(cell, state="missing", reason=found)
             return competitors.run(other, found, self._source(task), folder, cell, terms, stopped)
 
     def _graded(self, task: BenchTask, cell: Cell, folder: Path) -> Grade:
-        source: Source | str
-        try:
-            source = self._source(task)
-        except TaskError as error:
-            source = str(error)
+        def asking() -> None:  # a grader is asked once, whatever happens to us meanwhile
+            cells.keep(folder, replace(cell, grade=Grade(task.by, error=LOST)))
+
         with stoppable() as stopping:
-            return grading.grade(task, source, folder, cell.direction or "max", stopping.asked.is_set)
+            serve = partial(runs.serve, self.settings)
+            means = grading.Means(partial(self._source, task), serve, asking, stopping.asked.is_set)
+            try:
+                return grading.grade(task, folder, means)
+            except MleStarError:
+                raise
+            except Exception as error:
+                return Grade(task.by, error=grading.inside(error))
 
     def _source(self, task: BenchTask) -> Source:
         """The task understood; the last one is remembered, for its cells follow each other."""
-        return self._reader(task.public)
-
-    @functools.cached_property
-    def _reader(self) -> Callable[[Path], Source]:
-        return functools.lru_cache(maxsize=1)(lambda public: _understood(public, self.settings))
-
-
-def _understood(public: Path, settings: Settings) -> Source:
-    with tempfile.TemporaryDirectory(prefix="mle-star-") as place:
-        return handing.read(public, Path(place) / "tables", settings)
+        if self.understood is None or self.understood[0] != task.public:
+            self.understood = task.public, understand_made(task.public, partial(runs.serve, self.settings))
+        return self.understood[1]
 
 
 def _machine() -> str:

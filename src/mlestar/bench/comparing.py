@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlestar.bank.comparison import chance
 from mlestar.bench.records import Cell
 from mlestar.records import Direction
 
@@ -126,8 +127,10 @@ def _pair(one: Line, other: Line) -> Pair | None:
     sign = 1.0 if one.direction == "max" else -1.0
     difference = sign * float(np.mean([mine[seed][0] - theirs[seed][0] for seed in seeds]))
     spread = sign * np.mean([np.subtract(mine[seed][1], theirs[seed][1]) for seed in seeds], axis=0)
-    p = float(np.mean(spread > 0) + np.mean(spread == 0) / 2)
-    return Pair(one.task, one.system, other.system, len(seeds), difference, float(np.std(spread, ddof=1)), p)
+    found = chance(spread)
+    if found is None or found[1] is None:
+        return None
+    return Pair(one.task, one.system, other.system, len(seeds), difference, stderr=found[1], p=found[0])
 
 
 def _resampled(line: Line) -> dict[int, tuple[float, tuple[float, ...]]]:

@@ -15,12 +15,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mlestar.bench.records import BenchTask
+from mlestar.bench.records import OURS, BenchTask
 from mlestar.errors import TaskError
 from mlestar.records import Direction
 
 MEDALS = ("gold", "silver", "bronze")
 SUBMISSION = "{submission}"
+MLEBENCH, GRADE = "mlebench", "grade.py"
 
 
 def find(folder: Path) -> list[BenchTask]:
@@ -40,25 +41,28 @@ def find(folder: Path) -> list[BenchTask]:
 def _task(place: Path) -> BenchTask | None:
     prepared = place / "prepared"
     if (prepared / "public").is_dir() and (prepared / "private").is_dir():
-        return BenchTask(place.name, prepared / "public", prepared / "private", _mlebench(place))
+        grader = _mlebench(place)
+        by = MLEBENCH if grader else OURS
+        return BenchTask(place.name, prepared / "public", prepared / "private", grader, by=by)
     if not ((place / "public").is_dir() and (place / "private").is_dir()):
         return None
     meta = _meta(place / "meta.json")
-    direction = _direction(meta)
+    direction, grader = _direction(meta), _command(place)
     return BenchTask(
-        place.name, place / "public", place / "private", _command(place), _thresholds(meta, direction), direction
-    )
+        place.name, place / "public", place / "private", grader, _thresholds(meta, direction), direction,
+        GRADE if grader else OURS,
+    )  # fmt: skip
 
 
 def _mlebench(place: Path) -> tuple[str, ...]:
-    program = shutil.which("mlebench") or shutil.which("mlebench", path=str(Path(sys.executable).parent))
+    program = shutil.which(MLEBENCH) or shutil.which(MLEBENCH, path=str(Path(sys.executable).parent))
     if program is None:
         return ()
     return (program, "grade-sample", SUBMISSION, place.name, "--data-dir", str(place.parent))
 
 
 def _command(place: Path) -> tuple[str, ...]:
-    script = place.parent / "grade.py"
+    script = place.parent / GRADE
     return (sys.executable, str(script), place.name, SUBMISSION) if script.is_file() else ()
 
 

@@ -5,64 +5,69 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlestar import config
-from mlestar.bench import processes
-from mlestar.bench.competitors import SUBMISSION
+from mlestar.bench.competitors import SUBMISSION, given
 from mlestar.bench.discovery import MEDALS
 from mlestar.bench.discovery import SUBMISSION as PLACEHOLDER
 from mlestar.bench.handing import asked, real
 from mlestar.bench.records import OURS, BenchTask, Grade
-from mlestar.errors import TaskError
+from mlestar.errors import Interrupted, MleStarError, TaskError, UsageError
+from mlestar.executors import command
 from mlestar.plain import word
-from mlestar.ports import Array
-from mlestar.records import Direction
-from mlestar.tasks import metrics, sides, tables
+from mlestar.ports import Array, Serve
+from mlestar.tasks import judge, sides, tables
 from mlestar.tasks.matching import match
 from mlestar.tasks.source import Source, Table
-from mlestar.tasks.submission import read_submission
 
 LONGEST = 3600.0  # seconds that a grader may take
 MOST = 400  # characters of what it says
+GIVEN = ("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR", "LANG")  # for mlebench: its programs, and its cache
 CLOSE = {"rel_tol": 1e-3, "abs_tol": 1e-4}  # within which two ways to compute one metric agree; graders round
 
 
-def by(task: BenchTask) -> str:
-    """Who grades the task."""
-    script = next((part for part in task.grader if part.endswith(".py")), None)
-    return Path(script or task.grader[0]).name if task.grader else OURS
+@dataclass(frozen=True)
+class Means:
+    """What grading needs of the bench: `source` understands the task, `serve` runs a metric of the task's own, and
+    `asking` is called immediately before a grader.
+    """
+
+    source: Callable[[], Source]
+    serve: Serve
+    asking: Callable[[], None]
+    stopped: Callable[[], bool]
 
 
-def grade(
-    task: BenchTask, source: Source | str, folder: Path, direction: Direction, stopped: Callable[[], bool]
-) -> Grade:
-    """Grade `folder`/submission.csv. `source` is the understood task, or why there is none."""
-    mine = _measured(task, source, folder)
+def grade(task: BenchTask, folder: Path, means: Means) -> Grade:
+    """Grade `folder`/submission.csv."""
+    mine = _measured(task, folder, means)
     if not task.grader:
         found = replace(mine, score=mine.own, error=mine.note if mine.own is None else "")
     else:
-        found = _asked(task, folder, mine, stopped)
-    if found.score is not None and not found.medal and task.thresholds:
-        found = replace(found, medal=_medal(task, found.score, task.direction or direction))
+        found = _asked(task, folder, mine, means)
+    if found.score is not None and not found.medal:
+        found = replace(found, medal=_medal(task, found.score))
     return found
 
 
-def _asked(task: BenchTask, folder: Path, mine: Grade, stopped: Callable[[], bool]) -> Grade:
+def _asked(task: BenchTask, folder: Path, mine: Grade, means: Means) -> Grade:
     """What the grader says, beside our own measurement where the two agree."""
-    log, who = folder / "grade.log", by(task)
+    log = folder / "grade.log"
     argv = [part.replace(PLACEHOLDER, str((folder / SUBMISSION).resolve())) for part in task.grader]
-    ended = processes.call(argv, folder, log, config.installing(), LONGEST, stopped)
+    if means.stopped():
+        raise Interrupted("stopped")
+    means.asking()
+    ended = command.call(argv, folder, log, given(*GIVEN), LONGEST, means.stopped)
     said = _answer(log.read_text(encoding="utf-8", errors="replace"))
     score = said.get("score")
     if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-        why = said.get("error") or processes.last_line(log) or f"it ended with status {ended.code}"
-        return Grade(who, error=f"no score: {word(why, MOST)}")
-    found = Grade(who, float(score), _told_medal(said), own=mine.own, replicates=mine.replicates, note=mine.note)
+        why = said.get("error") or command.last_line(log) or f"it ended with status {ended.code}"
+        return Grade(task.by, error=f"no score: {word(why, MOST)}")
+    found = Grade(task.by, float(score), _told_medal(said), own=mine.own, replicates=mine.replicates, note=mine.note)
     if mine.own is not None and not math.isclose(mine.own, float(score), **CLOSE):
         return replace(found, replicates=(), note=f"mle-star's metric gives {mine.own:.5f}: no paired differences")
     return found
@@ -88,31 +93,37 @@ def _told_medal(said: dict[str, Any]) -> str:
     return told if told in MEDALS else next((name for name in MEDALS if said.get(f"{name}_medal") is True), "")
 
 
-def _medal(task: BenchTask, score: float, direction: Direction) -> str:
-    sign = 1 if direction == "max" else -1
+def _medal(task: BenchTask, score: float) -> str:
+    sign = 1 if task.direction == "max" else -1
     return next((name for name, limit in task.thresholds if sign * score >= sign * limit), "")
 
 
 # --- mle-star's own metric on the private answers -----------------------------------------------------
 
 
-def _measured(task: BenchTask, source: Source | str, folder: Path) -> Grade:
+def _measured(task: BenchTask, folder: Path, means: Means) -> Grade:
     """Our metric and its resamples, or in `note` why there are none."""
-    if isinstance(source, str):
-        return Grade(OURS, note=word(source, MOST))
     try:
+        source = means.source()
         side = real(source)
         truth = _truth(task.private, source, side)
-        prediction = read_submission(folder, asked(source))
-        if isinstance(prediction, str):
-            return Grade(OURS, note=word(prediction, MOST))
-        metric = sides.metric(sides.found_metric(source, None), source, side)
-        value = metrics.score(metric, truth, prediction)
-        spread = metrics.replicates(metric, truth, prediction, side.owners)
-    except (TaskError, ValueError) as error:  # answers of a form that we do not know are no mistake
+        metric = sides.metric(sides.found_metric(source, means.serve), source, side)
+        found = judge.judge_folder(folder, asked(source), truth, side.owners, metric, 0, lambda array: "")
+    except (UsageError, ValueError) as error:  # answers of a form that we do not know are no mistake, nor is no wall
         return Grade(OURS, note=word(error, MOST))
+    except MleStarError:
+        raise
+    except Exception as error:  # a grader can still be asked
+        return Grade(OURS, note=inside(error))
+    if found.reason is not None:
+        return Grade(OURS, note=word(found.reason, MOST))
     name = f"{OURS} ({source.metric})"
-    return Grade(name, own=value, replicates=tuple(round(float(number), 8) for number in spread))
+    return Grade(name, own=found.value, replicates=tuple(round(number, 8) for number in found.replicates))
+
+
+def inside(error: Exception) -> str:
+    """A mistake of ours, as a reason: a bench of days goes on past it, and shows it."""
+    return word(f"inside mle-star: {type(error).__name__}: {error}", MOST)
 
 
 def _truth(private: Path, source: Source, side: sides.Side) -> Array:

@@ -12,17 +12,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlestar import runs
-from mlestar.config import Settings
 from mlestar.errors import TaskError
-from mlestar.tasks import own
-from mlestar.tasks.infer import understand
 from mlestar.tasks.judge import deliver
 from mlestar.tasks.profile import profile
 from mlestar.tasks.sides import Side, form
@@ -40,12 +35,6 @@ class Terms:
     seconds: float
     cores: int
     seed: int
-
-
-def read(public: Path, place: Path, settings: Settings) -> Source:
-    """Understand a task folder; the tables that its task.py makes come into `place`. Raises TaskError."""
-    own.make(public, place, partial(runs.serve, settings))
-    return understand(public, place)
 
 
 def hand(source: Source, folder: Path, terms: Terms) -> None:

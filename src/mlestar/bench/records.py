@@ -18,7 +18,8 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class BenchTask:
-    """A task with its answers. `grader` is a command in which `{submission}` stands for the file; () without one.
+    """A task with its answers. `grader` is a command in which `{submission}` stands for the file; () without one. `by`
+    is who grades.
 
     `thresholds` are (medal, score), the best medal first; () where none are known or comparable.
     """
@@ -29,6 +30,7 @@ class BenchTask:
     grader: tuple[str, ...] = ()
     thresholds: tuple[tuple[str, float], ...] = ()
     direction: Direction | None = None
+    by: str = OURS
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import typer
 from mlestar.cli.options import Brain, Jobs, MaxCalls, MaxCost, Sets, Unsafe, app, say
 from mlestar.errors import SettingsError
 
+BUDGET = "10m"
+
 
 @app.command()
 def bench(
@@ -17,7 +19,10 @@ def bench(
     against: Annotated[
         str, typer.Option("--against", help="who else is run: autogluon, flaml, or a runner script of yours")
     ] = "",
-    budget: Annotated[str, typer.Option("--budget", help="wall time of each cell, for every system")] = "10m",
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget", help=f"wall time of each cell, for every system; {BUDGET} where nothing sets it"),
+    ] = None,
     jobs: Jobs = None,
     seeds: Annotated[str, typer.Option("--seeds", help="one cell each, for example 1,2,3")] = "0",
     brain: Brain = None,
@@ -42,9 +47,14 @@ def bench(
     from mlestar.bench import benching, competitors
     from mlestar.bench.records import Asked
 
-    settings = config.load(
+    told = config.changes(
         sets, brain=brain, budget=budget, max_cost=max_cost, max_calls=max_calls, jobs=jobs, unsafe=unsafe
     )
+    if "seed" in told:
+        raise SettingsError("--set seed: every cell has a seed of its own; name them with --seeds, such as --seeds 3")
+    settings = config.load(**told)
+    if settings.budget is None:
+        settings = config.load(**{**told, "budget": BUDGET})
     names = [name.strip() for name in against.split(",") if name.strip()]
     others = tuple(competitors.named(name) for name in dict.fromkeys(names))
     asked = Asked(_seeds(seeds), others, only, not no_grade)

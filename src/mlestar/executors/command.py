@@ -1,4 +1,6 @@
-"""Commands that run as the user, outside the wall: one that answers questions, and mle-star itself as a child."""
+"""Commands that run as the user, outside the wall: one that answers questions, one that is called and waited for, and
+mle-star itself as a child.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,29 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from mlestar.errors import SettingsError, Spent, Unreachable
-from mlestar.plain import word
+from mlestar.errors import Interrupted, SettingsError, Spent, Unreachable
+from mlestar.plain import clean, word
 
 MOST_ANSWER = 5_000_000  # characters
 TICK = 0.2  # seconds between looks at a stop
+_TAIL = 4000  # bytes of a log that are read for a reason
+# Runs a script that dies with us: its standard input, held by `call`, ends when we do, however we were killed.
+LIFE = """
+import os, runpy, signal, sys, threading
+def watch():
+    while os.read(0, 1):
+        pass
+    os.killpg(0, signal.SIGKILL)
+threading.Thread(target=watch, daemon=True).start()
+del sys.argv[0]
+sys.path[0] = os.path.dirname(sys.argv[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def program(command: str) -> tuple[str, ...]:
@@ -78,7 +94,7 @@ def _heard(
             raise Spent(f"the time of this phase was over before {name} had answered")
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
     """Kill it with all that it started in its group; what holds its pipes elsewhere is not waited for."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -95,3 +111,52 @@ def launch(argv: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: its exit code (None: it ran out of time and was killed), and the wall seconds it took."""
+
+    code: int | None
+    seconds: float
+
+
+def call(
+    argv: Sequence[str], folder: Path, log: Path, environment: Mapping[str, str], seconds: float,
+    stopped: Callable[[], bool],
+) -> Ended:  # fmt: skip
+    """Run a program in `folder` with both of its outputs in `log`, for at most `seconds`.
+
+    Its process group ends with this call. Where we are killed it goes on, unless `LIFE` runs it. Raises Interrupted
+    when `stopped` says so, and OSError where it cannot be started.
+    """
+    begun = time.monotonic()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            argv, cwd=folder, env=dict(environment), stdin=subprocess.PIPE, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            code = _waited(process, begun + seconds, stopped)
+        finally:
+            _end(process)
+    return Ended(code, time.monotonic() - begun)
+
+
+def _waited(process: subprocess.Popen[bytes], end: float, stopped: Callable[[], bool]) -> int | None:
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(TICK)
+        if stopped():
+            raise Interrupted("stopped")
+        if time.monotonic() > end:
+            return None
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that says something; `` without one."""
+    with suppress(OSError), log.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+        lines = [line.strip() for line in clean(file.read().decode("utf-8", "replace")).splitlines()]
+        return next((line for line in reversed(lines) if line), "")
+    return ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from mlestar.errors import TaskError
+from mlestar.ports import Serve
 from mlestar.tasks import own
 from mlestar.tasks.infer_assets import assets
 from mlestar.tasks.infer_columns import Columns, cells, columns
@@ -30,6 +32,13 @@ def understand(folder: Path, made: Path | None = None) -> Source:
         return _understand(folder, made)
     except OSError as error:
         raise TaskError(f"{folder}: {error.filename or 'a file'} cannot be read: {error.strerror or error}") from None
+
+
+def understand_made(folder: Path, serve: Serve, data: Path | None = None) -> Source:
+    """As `understand`, with the tables that its task.py makes, if it has one: made now (own.make), and not kept."""
+    with tempfile.TemporaryDirectory(prefix="mle-star-") as scratch:
+        own.make(folder, Path(scratch) / "tables", serve, data)
+        return understand(folder, Path(scratch) / "tables")
 
 
 def _understand(folder: Path, made: Path | None) -> Source:
