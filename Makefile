@@ -1,8 +1,9 @@
 VENV ?= .venv
 export VENV
 BIN = $(VENV)/bin
+PYTEST = $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help setup demo example test check fmt bench-tasks bench-playbook bench-overhead bench-views bench-soak chaos trust clean
+.PHONY: help setup demo example test check fmt bench-tasks bench-playbook bench-ablation bench-overhead bench-views bench-soak chaos trust clean
 
 help:            ## show the verbs
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -23,14 +24,14 @@ example: setup   ## replay a run that an assistant answered: no key, nobody is a
 		--set init.candidates=2 --set refine.outer=1 --set refine.inner=2 --set ensemble.rounds=2 --set judging.folds=2
 
 test: setup      ## all tests
-	$(BIN)/pytest
+	$(PYTEST)
 
 check: setup     ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(PYTEST)
 
 fmt: setup       ## format the code
 	$(BIN)/ruff format .
@@ -41,6 +42,9 @@ bench-tasks: setup     ## the measuring tasks, 15 minutes each (needs ../shared/
 
 bench-playbook: setup  ## the playbook against random recipes, equal time
 	$(BIN)/python benchmarks/playbook.py --budget 5m
+
+bench-ablation: setup  ## what each part of the method is worth, equal time; over three hours, resumable
+	$(BIN)/python benchmarks/ablation.py --budget 5m
 
 bench-overhead: setup  ## what the harness adds to a job, and to a run
 	$(BIN)/python benchmarks/overhead.py

@@ -104,6 +104,7 @@ def write(place: Path, rows: Sequence[Row], key: str, render: Callable[[list[Row
     """Add rows to the JSON file `place`, or put them in place of those with the same key; write the page beside it."""
     known = json.loads(place.read_text(encoding="utf-8")) if place.exists() else []
     both = list({row[key]: row for row in [*known, *rows]}.values())
+    place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps(both, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     page = place.with_suffix(".md")
     nothing = f"# {place.stem}\n\nNothing was measured yet: run `python benchmarks/{place.stem}.py`.\n"

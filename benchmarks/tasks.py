@@ -46,7 +46,8 @@ def measure(name: str, options: argparse.Namespace) -> common.Row:
     if submission.exists() and not options.no_grade:
         graded = common.grade(name, submission, options.tasks, f"tasks.md, budget {options.budget}")
         row |= {"test": graded["score"], "medal": graded.get("medal"), "error": graded.get("error")}
-    return row | {"within": within(row, ran.folder, submission)}
+    row["test_stderr"] = test_error(row, ran.folder, submission)
+    return row | {"within": within(row)}
 
 
 def start(run: Path) -> float | None:
@@ -59,16 +60,23 @@ def start(run: Path) -> float | None:
     return sum(value * rows for value, rows in valid) / sum(rows for _, rows in valid) if valid else None
 
 
-def within(row: common.Row, run: Path, submission: Path) -> bool | None:
-    """Whether estimate and test agree within two standard errors of their difference; None when unknown."""
-    estimate, error = row["estimate"], row["estimate_stderr"]
-    if row["test"] is None or estimate is None or error is None:
+def test_error(row: common.Row, run: Path, submission: Path) -> float | None:
+    """The estimate's standard error, scaled to the size of the test; None when unknown."""
+    if row["test"] is None or row["estimate_stderr"] is None:
         return None
     cut = json.loads((run / "task" / "cut.json").read_text(encoding="utf-8"))
     rows = len(cut["sealed"]) or sum(len(fold) for fold in cut["folds"][: row["folds"]])
     with submission.open(newline="", encoding="utf-8") as file:
         test_rows = sum(1 for _ in csv.reader(file)) - 1
-    return bool(abs(estimate - row["test"]) <= 2 * error * (1 + rows / test_rows) ** 0.5)
+    return float(row["estimate_stderr"] * (rows / test_rows) ** 0.5)
+
+
+def within(row: common.Row) -> bool | None:
+    """Whether estimate and test agree within two standard errors of their difference; None when unknown."""
+    if row["test_stderr"] is None:
+        return None
+    apart = (row["estimate_stderr"] ** 2 + row["test_stderr"] ** 2) ** 0.5
+    return bool(abs(row["estimate"] - row["test"]) <= 2 * apart)
 
 
 def phase(row: common.Row, word: str) -> float | None:

@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -130,6 +131,20 @@ def test_calls_of_small_loops():
     }
 
 
+def test_parts_that_are_switched_off_need_nothing(task):
+    def jobs(*assignments: str) -> dict[str, int]:
+        return {stage.name: stage.jobs[1] for stage in forecast(task, load([*assignments])).stages}
+
+    whole, less = jobs(), jobs("init.mergers=0", "refine.variants=0")
+    gone = {name for name in whole if less[name] == 0 < whole[name]}
+    assert gone == {"mergers", "ablations", "variants without a cell that are better"}
+    assert {name: less[name] for name in whole if name not in gone} == {n: whole[n] for n in whole if n not in gone}
+    assert jobs("init.mergers=1")["mergers"] * 3 == whole["mergers"] == jobs("init.mergers=9")["mergers"]
+    assert jobs("refine.variants=3")["ablations"] * 2 == whole["ablations"]
+    assert calls(replace(TINY, variants=1))["ablation"] == (0, 0)
+    assert calls(replace(TINY, mergers=0, variants=0))["debugger"] == (0, calls(TINY)["debugger"][1] - 7)
+
+
 def test_prompts_are_the_real_ones(task, tmp_path):
     """What the task says is part of every prompt, and is the same in all of them."""
     longer = tmp_path / "longer"
@@ -183,12 +198,13 @@ def test_the_command_makes_no_run(task, tmp_path, mle_star):
     assert mle_star("run", task, "--dry-run", "--brain", "gpt").returncode == 2
 
 
-def test_a_folder_whose_tables_a_program_makes_is_forecast_too(task, mle_star):
-    (task / "train.csv").rename(task / "known.txt")
-    (task / "task.py").write_text(
+def test_a_folder_whose_tables_a_program_makes_is_forecast_too(task, mle_star, tmp_path):
+    odd = shutil.copytree(task, tmp_path / "odd")
+    (odd / "train.csv").rename(odd / "known.txt")
+    (odd / "task.py").write_text(
         "import pandas\ndef tables(folder):\n    return pandas.read_csv(folder / 'known.txt', dtype=str), None, None\n"
     )
-    done = mle_star("run", task, "--dry-run", "--json")
+    done = mle_star("run", odd, "--dry-run", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["jobs"][0] > 5
 

@@ -20,7 +20,8 @@ PAGES = [
     *(ROOT / "dev").glob("*.md"),
     *(ROOT / "benchmarks").glob("*.md"),
 ]
-VERBS = ["setup", "demo", "example", "test", "check", "fmt", "bench-tasks", "bench-playbook", "bench-overhead", "clean"]
+VERBS = ["setup", "demo", "example", "test", "check", "fmt", "bench-tasks", "bench-playbook", "bench-ablation",
+         "bench-overhead", "clean"]  # fmt: skip
 CALL = """
 import sys
 sys.argv = ["mle-star", *sys.argv[1:]]

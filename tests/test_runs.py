@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from unittest.mock import MagicMock
 
 import pytest
 
-from mlestar import overview, scripts
+from mlestar import algorithm, overview, scripts
 from mlestar.journal import queries
+from mlestar.records import Breadths
 
 from .conftest import SMALL, launches
 
@@ -88,6 +90,27 @@ def test_resuming_with_other_settings_is_refused_by_address(unbroken, mle_star, 
     assert done.returncode == 2
     assert "--from" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_parts_can_be_switched_off(unbroken, task, mle_star, tmp_path):
+    off = ["--set", "refine.variants=0", "--set", "roles.target_chooser=random"]
+    done = mle_star("run", task, "--out", tmp_path / "run", *SMALL, *off)
+    assert done.returncode == 0, done.stderr
+    whole, less = ([row.address for row in queries.steps(run)] for run in (unbroken[0], tmp_path / "run"))
+    assert any("/ablate/" in address for address in whole)
+    assert not any("/ablate/" in address for address in less)
+    chosen = next(row for row in queries.steps(tmp_path / "run") if row.address.endswith("/target-chooser"))
+    assert "drawn" in (chosen.result or "")
+
+
+@pytest.mark.parametrize(("mergers", "tried"), [(None, 3), (0, 0), (2, 2), (9, 3)])
+def test_as_many_mergers_as_allowed(mergers, tried):
+    """Each merger of these is better than the best before it."""
+    lab = MagicMock(better=MagicMock(return_value=True), rank=lambda found: [*found])
+    lab.working.return_value = ["best", "second", "third", "fourth"]
+    lab.listen.return_value = lab.at.return_value = lab
+    algorithm.initialise(lab, MagicMock(), Breadths(mergers=mergers))
+    assert lab.evaluate_merged.call_count == tried
 
 
 def test_try_scores_any_script(task, mle_star, tmp_path):

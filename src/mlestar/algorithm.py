@@ -46,7 +46,7 @@ def initialise(lab: Lab, findings: Findings, size: Breadths) -> Scored:
     """Algorithm 1: M candidates from retrieved models, the best ones merged while that helps."""
     lab = lab.listen()
     best, *others = lab.rank(lab.working(lab.candidates(size.candidates, findings)))
-    for i, other in enumerate(others):
+    for i, other in enumerate(others[: size.mergers]):
         merged = lab.at(f"merge/{i}").evaluate_merged(best, other)
         if not lab.better(merged, best):
             break  # the paper's rule: the first merger that does not help ends merging
@@ -80,8 +80,11 @@ def explore(
         if not here.time_for(start.solution.cost, [start]):
             break
         plan = here.plan(start, target, findings, ledger)
-        if plan is None or not here.at("plan").time_for(plan.cost, [start]):
+        if plan is None:
             break
+        if not here.at("plan").time_for(plan.cost, [start]):
+            ledger.append(here.pass_over(plan))
+            continue
         challenger = here.implement(start, plan, best)
         accepted = here.better(challenger, best)
         ledger.append(here.record(plan, challenger, start, accepted))

@@ -94,7 +94,7 @@ def propose(bench: Workbench, plan: roles.BlendPlan, greedy: Blend) -> Blend | N
     calls = [partial(_piece, bench, script, cut, i, greedy.without[i]) for i in range(len(cut))]
     chosen = tuple(key for key, _ in greedy.weights)
     *done, last = bench.side_by_side([*calls, partial(_piece, bench, script, cut, None, chosen)])
-    if any(e.judged.reason is not None for e in [*done, last]) or not _is_learned(last.note):
+    if any(e.judged.reason is not None for e in [*done, last]) or not is_learned(last.note):
         return None
     judged = _judge(bench, cut, tuple(bench.array(e.judged.members[0].blob) for e in done))
     return Blend(
@@ -103,7 +103,7 @@ def propose(bench: Workbench, plan: roles.BlendPlan, greedy: Blend) -> Blend | N
     )  # fmt: skip
 
 
-def _is_learned(text: str) -> bool:
+def is_learned(text: str) -> bool:
     """Whether what a blend left as its weights is JSON of a few levels, which a script can hold as a constant."""
     if max(text.count("["), text.count("{")) > MOST_BRACKETS:
         return False

@@ -12,6 +12,7 @@ from mlestar.assets import entries, shelf
 from mlestar.brains.playbook import Playbook
 from mlestar.brains.random import Random
 from mlestar.brains.recorded import Recorded, answers
+from mlestar.brains.shared import Shared
 from mlestar.brains.spoken.brain import Spoken
 from mlestar.brains.spoken.keys import provider_of, redact, secrets_in
 from mlestar.brains.spoken.llm import LanguageModel
@@ -74,7 +75,7 @@ def cast(
     store: Store, settings: Settings, recipes: Sequence[Recipe], installed: frozenset[str], here: Surroundings
 ) -> Brain:
     """The brain of a run. Raises SettingsError where a name, a key or a role is wrong."""
-    base = ALONE.get(settings.brain, Playbook)(recipes, installed)
+    base = _unasked(settings, recipes, installed)
     if settings.brain.startswith("recorded:"):
         place = Path(settings.brain.removeprefix("recorded:"))
         return Recorded(settings.brain, answers(place, _recorded), base)
@@ -88,6 +89,14 @@ def cast(
     }
     stand_in = "playbook" in settings.fallback
     return Spoken(called(settings.brain), voices, here, base, recipes, installed, settings.llm.attempts, stand_in)
+
+
+def _unasked(settings: Settings, recipes: Sequence[Recipe], installed: frozenset[str]) -> Brain:
+    """What plays the roles for which nobody is asked: as `roles` names it, else the brain, else the playbook."""
+    base = ALONE.get(settings.brain, Playbook)(recipes, installed)
+    named = {role: own.model for role, own in _routed(settings).items() if own.model in ALONE}
+    others = {role: ALONE[name](recipes, installed) for role, name in named.items() if name}
+    return Shared(base, others) if others else base
 
 
 def chains(settings: Settings) -> dict[str, tuple[str, ...]]:

@@ -40,12 +40,16 @@ class _Section(BaseModel):
 
 class Init(_Section):
     candidates: int = Field(4, ge=1, le=1000, description="M: how many candidate models each branch starts from")
+    mergers: int | None = Field(None, ge=0, le=1000, description="most mergers of a branch; absent: while they help")
     until: float = Field(0.25, gt=0, le=1, description="share of the budget at which initial solutions must be there")
 
 
 class Refine(_Section):
     outer: int = Field(4, ge=0, le=1000, description="T: outer steps, each an ablation and a target cell")
     inner: int = Field(4, ge=1, le=1000, description="K: plans tried on the target cell")
+    variants: int = Field(
+        6, ge=0, le=1000, description="most cells that one ablation takes away; below 2 there is none"
+    )
     until: float = Field(0.75, gt=0, le=1, description="share of the budget at which refinement ends")
     looks: int = Field(1, ge=0, description="looks at the data and the residuals before each target's plans")
 
@@ -188,6 +192,8 @@ class Settings(BaseSettings):
             rounds=self.ensemble.rounds,
             debug=self.debug.rounds,
             looks=self.refine.looks,
+            mergers=self.init.mergers,
+            variants=self.refine.variants,
         )
 
 

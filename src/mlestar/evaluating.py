@@ -19,7 +19,7 @@ LARGE_FOLD = 1000  # rows
 TELLING = 5.0  # seconds of a fold from which on its ratio to the real run tells more than start-up times
 ROWS_A_SECOND, CELLS_A_SECOND = 1_500, 20_000  # that a model of cost 1 is trained on, where it is slow
 START_UP = 2.0  # seconds of imports that a job takes whatever it does
-_LINE = re.compile(r'File ".*solution\.py", line (\d{1,9})\b')
+LINE = re.compile(r'File ".*solution\.py", line (\d{1,9})\b')  # of a script, in its traceback
 
 
 def evaluate(bench: Workbench, solution: Solution, against: Scored | None = None) -> Scored:
@@ -167,7 +167,7 @@ def changed(start: Solution, plan: Plan, reply: roles.RewrittenCells, text: str)
 
 def _mend(bench: Workbench, solution: Solution, result: FoldResult) -> Solution | None:
     """Ask the debugger for the failing cell; None when it gives up or breaks the script."""
-    lines: list[str] = _LINE.findall(result.outcome.error)
+    lines: list[str] = LINE.findall(result.outcome.error)
     reply = bench.ask(
         roles.Debug,
         roles.RewrittenCells,

@@ -18,7 +18,7 @@ from mlestar.studying import Study
 from mlestar.workbench import Workbench
 
 T = TypeVar("T")
-FEWEST_VARIANTS, MOST_VARIANTS = 2, 6  # the worth of one cell alone tells nothing about where to go on
+FEWEST_VARIANTS = 2  # the worth of one cell alone tells nothing about where to go on
 LOOKED = 2.0  # times the seconds of the next evaluation: what must be left for a look before it
 NOTHING = Scored(Solution("nothing", "", ""), "", None, "nothing was tried yet", ())
 
@@ -176,11 +176,9 @@ class Lab:
             return Study((), ())
         slots, once = self.bench.rules.jobs, best.seconds
         room = self.bench.left()
-        most = MOST_VARIANTS
+        most = wanted = self.bench.rules.size.variants
         if room is not None:
-            most = self.bench.decide(
-                "variants", int, lambda: int(min(MOST_VARIANTS, 0.15 * room * slots / max(once, 0.1)))
-            )
+            most = self.bench.decide("variants", int, lambda: int(min(wanted, 0.15 * room * slots / max(once, 0.1))))
         return studying.ablate(self.bench.at("ablate"), best, most) if most >= FEWEST_VARIANTS else Study((), ())
 
     def take(self, study: Study, best: Scored) -> Scored:
@@ -235,6 +233,12 @@ class Lab:
         self.bench.journal.note(challenger.address, f"plan for `{plan.cell}`, {told}: {plan.text}")
         score, seconds = challenger.score, challenger.seconds
         return Attempt(challenger.address, plan.cell, plan, score, gain, accepted, seconds, challenger.reason)
+
+    def pass_over(self, plan: Plan) -> Attempt:
+        """A ledger line for a plan that the time left does not allow, so that the next one is cheaper."""
+        reason = "too dear for the time that is left"
+        self.bench.journal.note(self.bench.address, f"plan for `{plan.cell}`, {reason}: {plan.text}")
+        return Attempt(self.bench.address, plan.cell, plan, None, None, False, 0.0, reason)
 
     # --- ensemble and finish -----------------------------------------------------------------------
 

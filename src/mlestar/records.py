@@ -312,7 +312,10 @@ class Blend:
 
 @dataclass(frozen=True)
 class Breadths:
-    """The paper's loop sizes (Nam et al. 2025, section 4): M, L, T, K, R, and debug rounds D."""
+    """The paper's loop sizes (Nam et al. 2025, section 4): M, L, T, K, R, debug rounds D, and bounds of ours.
+
+    `mergers` None: while they help.
+    """
 
     candidates: int = 4
     branches: int = 2
@@ -321,6 +324,8 @@ class Breadths:
     rounds: int = 5
     debug: int = 2
     looks: int = 1
+    mergers: int | None = None
+    variants: int = 6
 
 
 @dataclass(frozen=True)

@@ -252,18 +252,26 @@ def try_script(task: Path, script: Path, settings: Settings, watch: Watch, scrat
     """Score any script by its folds, with its error; it needs not be composable."""
     if not script.is_file():
         raise SettingsError(f"{script}: there is no such script")
-    with stoppable() as stopping, _made(scratch, {"task": str(task.resolve()), "state": "running"}) as store:
-        executor = casting.executor(settings, store.run)
+    with stoppable() as stopping:
+        executor = stopping.executor = casting.executor(settings, scratch)
         need_wall(executor.wall, settings, f"the script {script.name}")
+        with single(task, settings, executor, watch, stopping, scratch) as (bench, prepared):
+            solution = Solution(script.name, script.read_text(encoding="utf-8", errors="replace"), str(script))
+            first = evaluating.run_fold(bench, solution, 0)
+            scored = evaluating.other_folds(bench, solution, first)
+            return Trial(scored, prepared.split_evidence, prepared.profile.metric, executor.wall)
+
+
+@contextmanager
+def single(
+    task: Path, settings: Settings, executor: Executor, watch: Watch, stopping: Stopping, scratch: Path
+) -> Iterator[tuple[Workbench, Prepared]]:
+    """A workbench for single scripts on a task folder, with nobody to ask; `scratch` is the run folder to make."""
+    with _made(scratch, {"task": str(task.resolve()), "state": "running"}) as store:
         prepared = _task_of(store, settings)
         rules = replace(rules_of(settings), folds=settings.judging.folds or 5)
         house, brain = House(store, watch, stopping), Playbook((), frozenset())
-        bench = _joined(store, prepared, executor, brain, Library(), rules, house, Purse())
-        stopping.executor = bench.executor
-        solution = Solution(script.name, script.read_text(encoding="utf-8", errors="replace"), str(script))
-        first = evaluating.run_fold(bench, solution, 0)
-        scored = evaluating.other_folds(bench, solution, first)
-        return Trial(scored, prepared.split_evidence, prepared.profile.metric, bench.executor.wall)
+        yield _joined(store, prepared, executor, brain, Library(), rules, house, Purse()), prepared
 
 
 # --- around runs ------------------------------------------------------------------------------------

@@ -8,18 +8,19 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from mlestar import composing, leveltwo, roles, scripts
+from mlestar import casting, composing, config, leveltwo, roles, scripts
 from mlestar.brains.playbook import Playbook, spots
 from mlestar.brains.playbook.assemble import assemble
 from mlestar.brains.playbook.shelf import Shelf
 from mlestar.brains.random import Random
 from mlestar.errors import SettingsError
-from mlestar.records import Attempt, Effect, Idea, Plan, Profile, Recipe, Target
+from mlestar.records import Attempt, Effect, Idea, Plan, Profile, Recipe, Surroundings, Target
 
 from .conftest import ALL, PLAIN, PROFILES, TABLE, make_data
 
@@ -213,6 +214,26 @@ def test_the_target_follows_the_effects(recipes: tuple[Recipe, ...]) -> None:
     effects = (Effect("categories", 0.05, 0.03, 0.07), Effect("model", 0.001, -0.01, 0.01))
     target = brain.play(roles.ChooseTarget(TABLE, seed=1, script=script, effects=effects))
     assert target.cell == "categories"
+
+
+def test_a_role_is_played_by_the_brain_that_is_named_for_it(recipes: tuple[Recipe, ...]) -> None:
+    playbook, effects = Playbook(recipes, PLAIN), (Effect("categories", 0.05, 0.03, 0.07),)
+    script = first_script(playbook, TABLE, 1)
+    retrieve = roles.Retrieve(TABLE, seed=3, count=4)
+
+    def cast(*assignments: str) -> Any:
+        store: Any = None  # nobody is asked in words
+        return casting.cast(store, config.load([*assignments]), recipes, PLAIN, Surroundings())
+
+    def targets(*assignments: str) -> set[str]:
+        asked = [roles.ChooseTarget(TABLE, seed=seed, script=script, effects=effects) for seed in range(8)]
+        return {cast(*assignments).play(request, None).cell for request in asked}
+
+    assert targets() == targets("roles.planner=random") == {"categories"}
+    assert targets("brain=random", "roles.target_chooser=playbook") == {"categories"}
+    assert len(targets("roles.target-chooser=random")) > 1
+    shared = cast("roles.target_chooser=random")
+    assert (shared.name, shared.play(retrieve, None)) == ("playbook", playbook.play(retrieve))
 
 
 def test_findings_move_the_planner(recipes: tuple[Recipe, ...]) -> None:

@@ -34,7 +34,8 @@ def run(public: Path, settings: Settings, folder: Path, cell: Cell, watch: Watch
     cell = replace(
         cell, seconds=found.seconds, calls=calls, cost_usd=found.cost_usd if calls else 0.0, metric=found.metric,
         direction=found.direction, search=found.search_score, search_stderr=found.search_stderr,
-        sealed=found.sealed_score, sealed_stderr=found.sealed_stderr, reason=reason,
+        sealed=found.sealed_score, sealed_stderr=found.sealed_stderr, estimate=found.estimate,
+        estimate_stderr=found.estimate_stderr, reason=reason,
     )  # fmt: skip
     if not best.exists():
         return replace(cell, state="failed", reason=reason or f"the run is {found.state}, and has no submission")

@@ -29,7 +29,7 @@ def svg(rows: Sequence[Line], systems: Sequence[str], limits: Limits) -> str:
 def _legend(colour: Mapping[str, str]) -> str:
     parts, left = [], 12
     for system, shade in colour.items():
-        parts.append(_dot(left, 20, shade) + _text(left + 10, 24, system))
+        parts.append(dot(left, 20, shade) + text(left + 10, 24, system))
         left += 30 + 8 * len(system)
     return "\n".join(parts)
 
@@ -38,10 +38,10 @@ def _task(
     task: str, rows: Sequence[Line], colour: Mapping[str, str], limits: Sequence[tuple[str, float]], top: int
 ) -> str:
     """The line of one task: its name, the worst and the best score at the ends, medals as ticks."""
-    parts = [_text(12, top + LANE, task)]
+    parts = [text(12, top + LANE, task)]
     scores = [score for row in rows for score in row.tests]
     if not scores:
-        return "\n".join([*parts, _text(LEFT, top + LANE, "no graded cell")])
+        return "\n".join([*parts, text(LEFT, top + LANE, "no graded cell")])
     every = [*scores, *(limit for _, limit in limits)]
     worst, best = (min(every), max(every)) if rows[0].direction == "max" else (max(every), min(every))
 
@@ -58,15 +58,17 @@ def _task(
     for place, row in enumerate(rows):
         y = top + LANE * place + LANE // 2
         parts.append(f'<line x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{y}" y2="{y}" stroke="#e5e5e5"/>')
-        parts += [_dot(at(score), y, colour[row.system], f"{row.system} {score:g}") for score in row.tests]
-    parts += [_text(LEFT, bottom + 11, f"{worst:.5g}", 10), _text(LEFT + WIDTH, bottom + 11, f"{best:.5g}", 10, "end")]
+        parts += [dot(at(score), y, colour[row.system], f"{row.system} {score:g}") for score in row.tests]
+    parts += [text(LEFT, bottom + 11, f"{worst:.5g}", 10), text(LEFT + WIDTH, bottom + 11, f"{best:.5g}", 10, "end")]
     return "\n".join(parts)
 
 
-def _dot(x: float, y: float, shade: str, title: str = "") -> str:
+def dot(x: float, y: float, shade: str, title: str = "") -> str:
+    """A filled circle; `title` is what a pointer over it shows."""
     told = f"<title>{escape(title)}</title>" if title else ""
     return f'<circle cx="{x:.1f}" cy="{y}" r="4" fill="{shade}" fill-opacity="0.8">{told}</circle>'
 
 
-def _text(x: float, y: float, text: str, size: int = 12, anchor: str = "start") -> str:
-    return f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size}" text-anchor="{anchor}">{escape(text[:44])}</text>'
+def text(x: float, y: float, words: str, size: int = 12, anchor: str = "start") -> str:
+    """Words of at most 44 characters."""
+    return f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size}" text-anchor="{anchor}">{escape(words[:44])}</text>'

@@ -103,6 +103,8 @@ class Cell:
     search_stderr: float | None = None
     sealed: float | None = None
     sealed_stderr: float | None = None
+    estimate: float | None = None
+    estimate_stderr: float | None = None
     version: str = ""
     machine: str = ""
     date: str = ""

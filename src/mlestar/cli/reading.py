@@ -145,19 +145,6 @@ def new(
 
 
 @app.command()
-def library(
-    query: Annotated[list[str] | None, typer.Argument(help="words to search for; none: everything")] = None,
-    folder: Annotated[str, typer.Option("--library", help="your own recipes, searched first")] = "",
-) -> None:
-    """Search the recipes that the playbook chooses from."""
-    from mlestar import runs
-
-    for recipe in runs.recipes(" ".join(query or []), folder):
-        why = " ".join(recipe.why.split())
-        say(f"{recipe.name:30} {recipe.kind:5} {recipe.cell:12} {recipe.form:8} {why[:80]}")
-
-
-@app.command()
 def doctor() -> None:
     """What this machine has, what is missing, and the command that mends it."""
     from mlestar import config, runs

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -86,6 +87,19 @@ class Library:
             if recipe.name == name and _fits(recipe.form, form):
                 return recipe
         raise SettingsError(f"there is no recipe {name!r} for {form!r}; `mle-star library` lists them")
+
+    def all_named(self, name: str, form: str = "any") -> list[Recipe]:
+        """The recipes of this name that fit `form`; raises SettingsError with near names when there is none."""
+        same = [r for r in self._all if r.name == name]
+        found = [r for r in same if _fits(r.form, form)]
+        if same and not found:
+            raise SettingsError(f"the recipe {name!r} is for {' and '.join(r.form for r in same)}, not for {form!r}")
+        if not found:
+            names = list(dict.fromkeys(r.name for r in self._all))
+            near = [n for n in names if name.lower() in n][:3] or get_close_matches(name.lower(), names, 3, 0.5)
+            offer = f"did you mean {' or '.join(near)}? " if near else ""
+            raise SettingsError(f"there is no recipe {name!r}: {offer}`mle-star library` lists them all")
+        return found
 
     def alternatives(self, kind: str, cell: str, form: str) -> tuple[Recipe, ...]:
         """Recipes for `cell` of tasks of `kind` (those of kind `any` too) that fit `form`."""

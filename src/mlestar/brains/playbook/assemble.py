@@ -37,7 +37,7 @@ class Frame:
 def frame(shelf: Shelf) -> Frame:
     """The frame for a profile; raises SettingsError where the library has no skeleton for it."""
     profile = shelf.profile
-    skeleton = shelf.skeleton(_skeleton(profile))
+    skeleton = shelf.skeleton(skeleton_recipe(profile))
     load = shelf.skeleton(load_recipe(profile, files=bool(row_files(profile))))
     plain = {name: shelf.plain(name) for name in shelf.feature_cells if name in BASIC}
     chosen = [recipe for recipe in (*plain.values(), _target(shelf), _post(shelf)) if recipe is not None]
@@ -137,7 +137,7 @@ def _lost_companions(shelf: Shelf, here: Mapping[str, str], model: Recipe) -> di
         if special and plain is not None and name not in dict(model.cells):
             found[name] = plain
     if "predict" in here and "predict" not in dict(model.cells):
-        found["predict"] = shelf.skeleton(_skeleton(shelf.profile))
+        found["predict"] = shelf.skeleton(skeleton_recipe(shelf.profile))
     return found
 
 
@@ -148,7 +148,8 @@ def in_order(cells: Mapping[str, str]) -> dict[str, str]:
     return {name: cells[name] for name in (*first, *middle, *last) if name in cells}
 
 
-def _skeleton(profile: Profile) -> str:
+def skeleton_recipe(profile: Profile) -> str:
+    """The name of the skeleton for what the task submits; raises SettingsError where there is none."""
     if profile.predicts == "probability":
         several = bool(profile.classes) and len(profile.prediction_columns) > 1
         return "table-probabilities" if several else "table-probability" if profile.classes else "table-multilabel"

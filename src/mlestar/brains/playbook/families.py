@@ -21,7 +21,8 @@ _MARKS = (
     ("members", ("members",)),
     ("language-models", ("language-model",)),
     ("nb-svm", ("nb-svm", "nbsvm")),
-    ("kernel", ("svm", "kernel-ridge", "SVC(", "SVR(", "KernelRidge")),
+    ("linear", ("linear-svm",)),
+    ("kernel", ("svm", "kernel", "SVC(", "SVR(", "KernelRidge")),
     ("neighbours", ("knn", "KNeighbors")),
     ("bayes", ("bayes", "MultinomialNB", "ComplementNB", "BernoulliNB")),
     (
@@ -39,6 +40,7 @@ _TABLE = {
 TREES = {"lightgbm", "xgboost", "catboost", "hist-gradient-boosting", "forest"}
 SCALES = {"linear", "net", "kernel"}  # tags of encodings that are made for these, and tell trees nothing new
 _WORDS = ("members", "nb-svm", "linear", "kernel", "language-models", "bayes", "net", "lightgbm")
+_ITEMS = ("kernel", "members", "linear", "nb-svm", "bayes", "net", "lightgbm")  # which go together
 
 
 def family(recipe: Recipe) -> str:
@@ -70,7 +72,7 @@ def strength(name: str, profile: Profile) -> float:
     """How strong a family is expected to be on such data: about 1 for the best, about 0 for the weakest."""
     kind, _, plain = name.rpartition(":")
     if kind:
-        order: tuple[str, ...] = _WORDS
+        order: tuple[str, ...] = _WORDS if has(profile, "texts") else _ITEMS
         weight = _about_text(profile)
     else:
         size = "small" if profile.rows < _SMALL else "medium" if profile.rows < _LARGE else "large"

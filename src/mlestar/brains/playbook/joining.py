@@ -29,10 +29,13 @@ def named(recipe: Recipe) -> BlendPlan:
 def write_blend(shelf: Shelf, request: WriteBlend) -> RewrittenCells:
     """The cells of the blend recipe, with the imports that they use."""
     recipe = next((r for r in shelf.stacks if r.name == request.plan.recipe), None)
-    if recipe is None:
-        return RewrittenCells(())
+    return RewrittenCells(()) if recipe is None else RewrittenCells(blend_cells(recipe), recipe.name, recipe.cost)
+
+
+def blend_cells(recipe: Recipe) -> tuple[tuple[str, str], ...]:
+    """The cells of a blend recipe, its `setup` cut to the imports that they use."""
     cells = brought(recipe)
     needed = set().union(*map(scripts.used, cells.values()))
     setup = "\n\n".join(imports([setup_of(recipe)], needed))
     whole = ({"setup": setup} if setup else {}) | cells
-    return RewrittenCells(tuple(whole.items()), recipe.name, recipe.cost)
+    return tuple(whole.items())
