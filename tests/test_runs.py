@@ -12,7 +12,7 @@ import pytest
 
 from mlestar import algorithm, overview, scripts
 from mlestar.journal import queries
-from mlestar.records import Breadths
+from mlestar.records import Attempt, Breadths, Plan
 
 from .conftest import SMALL, launches
 
@@ -111,6 +111,22 @@ def test_as_many_mergers_as_allowed(mergers, tried):
     lab.listen.return_value = lab.at.return_value = lab
     algorithm.initialise(lab, MagicMock(), Breadths(mergers=mergers))
     assert lab.evaluate_merged.call_count == tried
+
+
+def test_a_plan_that_is_too_dear_is_known_to_the_next_which_is_tried():
+    def fits(cost, like):
+        return cost < 5
+
+    def said(start, target, findings, ledger):
+        return Plan("cheap" if ledger else "dear", "model", cost=1.0 if ledger else 9.0)
+
+    lab = MagicMock(time_for=fits, better=MagicMock(return_value=True))
+    lab.at.return_value = lab.listen.return_value = lab
+    lab.plan.side_effect = said
+    lab.pass_over.side_effect = lambda plan: Attempt("", plan.cell, plan, None, None, False, 0.0, "too dear")
+    start = MagicMock(solution=MagicMock(cost=1.0))
+    algorithm.explore(lab, start, MagicMock(), (), [], Breadths(inner=2))
+    assert [call.args[1].text for call in lab.implement.call_args_list] == ["cheap"]
 
 
 def test_try_scores_any_script(task, mle_star, tmp_path):

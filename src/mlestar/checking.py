@@ -104,7 +104,12 @@ def _check(case: Case, bench: Bench) -> Checked:
         return Checked(case.path, recipe, tuple(problems))
     attempt = try_blend if recipe.kind == "stack" else try_cell
     wanted = _matching(recipe, bench)
-    tried = tuple(found for sample in wanted if (found := attempt(case, bench, sample)) is not None)
+    tried: tuple[Tried, ...] = ()
+    for sample in wanted:
+        found = attempt(case, bench, sample)
+        tried += () if found is None else (found,)
+        if found is not None and found.state == "timeout":
+            break  # it would take as long again on each of the others
     if not tried:
         why = "the playbook would use it for none of the built-in tasks"
         names = "; a skeleton or `load` recipe counts by its name, that of the shipped one whose place it takes"

@@ -96,9 +96,10 @@ def try_cell(case: Case, bench: Bench, sample: Sample) -> Tried | None:
     """The recipe's script, and the same with each neutral form, on a fold of one task; None where it has no use."""
     work, task = bench.open(sample)
     text = proving.script(case.recipe, bench.shipped, bench.installed, task.profile)
-    if not text:
+    constant = samples.constant(task, FOLD)
+    if not text or constant is None:
         return None
-    start = Tried(sample.name, task.profile.metric, samples.constant(task, FOLD))
+    start = Tried(sample.name, task.profile.metric, constant)
     if faults := proving.faults_of(text, case.recipe):
         return replace(start, state="not composable", problems=tuple(map(case.told, faults)))
     made = {"": text, **proving.neutralised(task.profile, text, case.recipe)}
@@ -165,9 +166,10 @@ def _row(source: str, script: str, number: int) -> int | None:
 def try_blend(case: Case, bench: Bench, sample: Sample) -> Tried | None:
     """A blend learns on one fold of made predictions and joins those of another; so does what it has learned."""
     work, task = bench.open(sample)
-    here = work.at(f"recipe-{case.number}")
-    start = Tried(f"blend of {sample.name}", task.profile.metric, samples.constant(task, OTHER))
-    cells = dict(joining.blend_cells(case.recipe))
+    here, constant = work.at(f"recipe-{case.number}"), samples.constant(task, OTHER)
+    if constant is None:
+        return None
+    start = Tried(f"blend of {sample.name}", task.profile.metric, constant)
     columns = samples.guesses(task, (FOLD, OTHER))
     known, new = ([(view, np.arange(task.rows(view)))] for view in (FOLD, OTHER))
 
@@ -176,7 +178,8 @@ def try_blend(case: Case, bench: Bench, sample: Sample) -> Tried | None:
         return here.execution(name, text, view, lambda: task.level_two(view, known, new, columns), "weights.json")
 
     def script(changes: Mapping[str, str]) -> str:
-        return leveltwo.script({**cells, **changes}, task.profile.sample, task.profile.prediction_columns)
+        whole = replace(case.recipe, cells=tuple({**dict(case.recipe.cells), **changes}.items()))
+        return leveltwo.script(dict(joining.blend_cells(whole)), task.profile.sample, task.profile.prediction_columns)
 
     made = {"": script({}), **{cell: script({cell: form}) for cell, form in case.recipe.neutral}}
     done = {cell: run(f"neutral-{cell}" if cell else "whole", text) for cell, text in made.items()}

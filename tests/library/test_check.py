@@ -283,7 +283,9 @@ def test_shipped_recipes_of_every_sort_pass(tmp_path: Path) -> None:
 
 
 def test_every_recipe_as_text_reads_back_equal(tmp_path: Path) -> None:
-    for number, recipe in enumerate(Library().recipes()):
+    known = Library().recipes()
+    odd = replace(known[0], why="gradient-boosting " * 30 + "x" * 200 + " end.", cost=1e-6, source="2024-02-03")
+    for number, recipe in enumerate([*known, odd]):
         path = tmp_path / f"{number}.md"
         path.write_text(text_of(recipe), encoding="utf-8")
         assert read_recipe(path) == recipe

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mlestar.cli.options import Brain, Jobs, MaxCalls, MaxCost, Sets, Unsafe, app, say
 from mlestar.errors import SettingsError
+
+if TYPE_CHECKING:
+    from mlestar.config import Settings
 
 BUDGET = "10m"
 
@@ -50,18 +53,23 @@ def bench(
     told = config.changes(
         sets, brain=brain, budget=budget, max_cost=max_cost, max_calls=max_calls, jobs=jobs, unsafe=unsafe
     )
-    if "seed" in told:
-        raise SettingsError("--set seed: every cell has a seed of its own; name them with --seeds, such as --seeds 3")
-    settings = config.load(**told)
-    if settings.budget is None:
-        settings = config.load(**{**told, "budget": BUDGET})
     names = [name.strip() for name in against.split(",") if name.strip()]
     others = tuple(competitors.named(name) for name in dict.fromkeys(names))
     asked = Asked(_seeds(seeds), others, only, not no_grade)
     target = out or Path("runs") / f"bench-{folder.resolve().name}"
     with progress.watching() as watch:
-        page = benching.bench(folder, target, settings, asked, say, watch)
+        page = benching.bench(folder, target, _settings(told), asked, say, watch)
     say(f"\n{page}, with bench.json and bench.svg beside it")
+
+
+def _settings(told: dict[str, Any]) -> Settings:
+    """The settings of every run, with a budget; raises SettingsError for a seed, which each cell has of its own."""
+    from mlestar import config
+
+    if "seed" in told:
+        raise SettingsError("--set seed: every cell has a seed of its own; name them with --seeds, such as --seeds 3")
+    settings = config.load(**told)
+    return config.load(**told, budget=BUDGET) if settings.budget is None else settings
 
 
 def _seeds(text: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
 from collections.abc import Callable, Mapping
@@ -108,14 +109,15 @@ def text_of(recipe: Recipe) -> str:
     """A recipe as a file that reads back equal, its prose wrapped for a reader."""
     lists = {key: f"[{', '.join(map(_yaml, getattr(recipe, key)))}]" for key in _LISTS}
     texts = {key: _yaml(getattr(recipe, key)) for key in _TEXTS}
-    front = [f"{key}: {({**texts, **lists} | {'cost': f'{recipe.cost:g}'})[key]}" for key in _ORDER]
+    front = [f"{key}: {({**texts, **lists} | {'cost': _yaml(recipe.cost)})[key]}" for key in _ORDER]
     blocks = [(role, *block) for role in ("cell", "neutral") for block in getattr(recipe, _FIELDS[role])]
     cells = [f"```python {role}={name}\n{source}\n```" for role, name, source in blocks]
-    return "\n\n".join(["\n".join(["---", *front, "---"]), textwrap.fill(recipe.why, 120), *cells])
+    prose = textwrap.fill(recipe.why, 120, break_on_hyphens=False, break_long_words=False)
+    return "\n\n".join(["\n".join(["---", *front, "---"]), prose, *cells])
 
 
-def _yaml(value: str) -> str:
-    """A text as YAML writes it, in quotes only where it would else be read as something else."""
+def _yaml(value: str | float) -> str:
+    """A value as YAML writes it, in quotes only where it would else be read as something else."""
     return yaml.safe_dump([value], default_flow_style=True, width=10_000, allow_unicode=True).strip()[1:-1]
 
 
@@ -128,7 +130,10 @@ def _front_matter(lines: list[str], wrong: Wrong) -> dict[str, Any]:
     """The values of the front matter, as Recipe's fields; empty where it cannot be read."""
     try:
         found = yaml.load("\n".join(lines), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:  # one about a character that YAML forbids has no mark
+    except (
+        yaml.YAMLError,
+        ValueError,
+    ) as error:  # such as a day that there is not; one about a character that YAML forbids has no mark
         mark = getattr(error, "problem_mark", None)
         told = getattr(error, "problem", None) or str(error).splitlines()[0]
         wrong(f"line {mark.line + 2 if mark else 1}", f"the front matter is not YAML: {told}")
@@ -162,7 +167,7 @@ def _check_values(values: dict[str, Any], wrong: Wrong) -> None:
             known = ", ".join(("rows>=N", "rows<=N", *FACTS, "metric:<name>"))
             wrong("key 'when'", f"{condition!r} is not a known condition; known are {known}")
     cost = values["cost"]
-    if isinstance(cost, bool) or not isinstance(cost, int | float) or cost < 0:
+    if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < math.inf:
         wrong("key 'cost'", f"{cost!r} is not a number from 0 up")
     else:
         values["cost"] = float(cost)

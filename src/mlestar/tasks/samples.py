@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from mlestar.errors import TaskError
 from mlestar.ports import Array
 from mlestar.records import Predicts, Recipe
 from mlestar.tasks import metrics
@@ -219,16 +220,21 @@ def _row_files(folder: Path, keys: list[str]) -> None:
 # --- what a recipe's score is held against, and what a blend is tried on -------------------------------
 
 
-def constant(task: Prepared, view: str) -> float:
-    """The metric of the best constant prediction: equal odds or the train rows' class shares; their mean or median."""
+def constant(task: Prepared, view: str) -> float | None:
+    """The metric of the best constant prediction: one class, equal odds or the train rows' class shares; their mean or
+    median. None where the metric is undefined for these rows.
+    """
     known, rows = truth(task.source, task.side(view).train), task.rows(view)
     if task.source.classes:
         shares = np.bincount(known, minlength=len(task.source.classes)) / len(known)
-        odds = [shares, np.full(len(shares), 1 / len(shares))]
+        odds = [shares, np.full(len(shares), 1 / len(shares)), *np.eye(len(shares))]
         guesses = odds if _a_column_per_class(task) else [shares[1:] for shares in odds]
     else:
         guesses = [known.mean(axis=0), np.median(known, axis=0)]
-    found = [task.score(view, np.tile(guess, (rows, 1))) for guess in guesses]
+    try:
+        found = [task.score(view, np.tile(guess, (rows, 1))) for guess in guesses]
+    except TaskError:
+        return None
     return max(found) if task.profile.direction == "max" else min(found)
 
 

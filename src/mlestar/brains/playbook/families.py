@@ -1,7 +1,8 @@
 """Model families: which a recipe belongs to, and which are strong on what kind of data.
 
 The order rests on what is known of tables at large (Grinsztajn et al. 2022; McElfresh et al. 2023) and
-of short texts (Wang and Manning 2012), not on any task.
+of short texts (Wang and Manning 2012), not on any task. Only the order
+for lists of items was measured (dev/LOG.md, 2026-11-26).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _MARKS = (
     ("language-models", ("language-model",)),
     ("nb-svm", ("nb-svm", "nbsvm")),
     ("linear", ("linear-svm",)),
-    ("kernel", ("svm", "kernel", "SVC(", "SVR(", "KernelRidge")),
+    ("kernel", ("svm", "kernel-ridge", "SVC(", "SVR(", "KernelRidge")),
     ("neighbours", ("knn", "KNeighbors")),
     ("bayes", ("bayes", "MultinomialNB", "ComplementNB", "BernoulliNB")),
     (

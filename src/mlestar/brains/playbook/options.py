@@ -101,6 +101,11 @@ def works(shelf: Shelf, script: str, option: Option) -> bool:
     return text != script and not scripts.problems(text) and not spots.unknown_names(text) - spots.unknown_names(script)
 
 
+def ran(ledger: Iterable[Attempt]) -> list[Attempt]:
+    """The attempts that were run; one that was not, for want of time say, tells nothing of its cell."""
+    return [a for a in ledger if a.seconds > 0]
+
+
 def options(shelf: Shelf, script: str, ledger: Sequence[Attempt], findings: Sequence[str]) -> list[Option]:
     """All that is untried, best first; the cheaper one first on ties."""
     book = scripts.parse(script)
@@ -175,7 +180,7 @@ def _value(shelf: Shelf, recipe: Recipe, here: dict[str, str], findings: Sequenc
 
 def _learned(option: Option, ledger: Sequence[Attempt]) -> Option:
     """The option's value after the ledger: cells and families that gained before are worth more."""
-    near = [a for a in ledger if spots.base(a.cell) == spots.base(option.cell)]
+    near = [a for a in ran(ledger) if spots.base(a.cell) == spots.base(option.cell)]
     like = [
         a for a in near if option.recipe and a.plan.recipe.partition("-")[0] == option.recipe.name.partition("-")[0]
     ]

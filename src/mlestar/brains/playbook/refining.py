@@ -9,7 +9,7 @@ import numpy as np
 from mlestar import bans, scripts
 from mlestar.brains.playbook import spots
 from mlestar.brains.playbook.neutral import empty
-from mlestar.brains.playbook.options import FASTER, Option, carried_out, options, scaled, works
+from mlestar.brains.playbook.options import FASTER, Option, carried_out, options, ran, scaled, works
 from mlestar.brains.playbook.shelf import Shelf
 from mlestar.records import Attempt, Effect, Plan, Target
 from mlestar.roles import ChooseTarget, Debug, MakePlan, RewrittenCells, WriteCell
@@ -44,7 +44,7 @@ def _share(clear: dict[str, Effect], cell: str) -> float:
 def _headroom(cell: str, left: Sequence[Option], ledger: Sequence[Attempt]) -> float:
     """Between 0 and 1: how much may be left in a cell, by untried options and by attempts that failed."""
     untried = sum(o.cell == cell for o in left)
-    failed = sum(spots.base(a.cell) == spots.base(cell) and not a.accepted for a in ledger)
+    failed = sum(spots.base(a.cell) == spots.base(cell) and not a.accepted for a in ran(ledger))
     return float(min(1.0, 0.6 + 0.2 * untried) * 0.8**failed)
 
 
