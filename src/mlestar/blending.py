@@ -22,14 +22,10 @@ from mlestar.ports import Array, Piece
 from mlestar.records import Blend, Judged, Score, Scored, Solution
 from mlestar.workbench import Execution, Workbench, ahead
 
-RESERVE = 1.5  # times the measured seconds of rehearsal and real run (DESIGN.md §5)
 UNLIMITED = 1e9  # seconds
 MOST_BRACKETS = 10_000  # in what a blend learned
 MOST_LABEL = 30  # characters of a part's label, which all names of its cells carry
 _SHORT = re.compile(r",| with | \+ ")
-LATE = 0.05  # of the budget: what a run that is late may still spend on its finish
-WHOLE = 1.5  # a run on all rows against one on a fold's training rows: 1 / (0.8 · 0.85)
-MOST_WHOLE = 4.0  # more than that is the machine's noise, or a model that no finish can afford
 
 
 def pieces(bench: Workbench) -> list[Piece]:
@@ -39,34 +35,29 @@ def pieces(bench: Workbench) -> list[Piece]:
     return [("fold-0", rows) for rows in bench.task.blocks("fold-0", 5)]
 
 
-def affordable_seconds(bench: Workbench) -> float | None:
-    """How many seconds of fold runs the final script's parts may have taken together."""
-    if bench.rules.budget is None:
-        return None
-    left = bench.rules.budget - bench.clock.spent()
-    return max(left, LATE * bench.rules.budget) / (RESERVE * whole(bench) * (1 if bench.rules.jobs > 1 else 2))
-
-
-def whole(bench: Workbench) -> float:
-    """What a run on all rows takes against one on a fold's training rows: as measured, else by the rows."""
-    return max([WHOLE, *(min(ratio, MOST_WHOLE) for ratio in bench.memo.ratios)])
-
-
-def select_greedily(bench: Workbench) -> Blend:
+def select_greedily(bench: Workbench, found: Mapping[str, Scored]) -> Blend:
     """Round 0: greedy selection with replacement (Caruana et al. 2004), no more than the finish can afford."""
 
     def play() -> Blend:
         bench.tell("choosing members")
         cut = pieces(bench)
-        found = bench.bank.select(bench.task.score, cut, bench.rules.most_members, affordable_seconds(bench))
-        judged = _judge(bench, cut, found.predictions)
-        without = tuple(tuple(sorted(weights)) for weights in found.without)
-        weights = tuple(sorted(found.weights.items()))
+        limit = bench.timetable.affordable(joining=True)
+        chosen = bench.bank.select(bench.task.score, cut, bench.rules.most_members, limit)
+        judged = _judge(bench, cut, chosen.predictions)
+        without = tuple(tuple(sorted(weights)) for weights in chosen.without)
+        weights = tuple(sorted(chosen.weights.items()))
         return Blend("greedy weights", "greedy", weights, bench.bank.join(judged), judged, without)
 
     if not bench.bank.keys():
         raise NoSolution("no script of this run could be scored", budget=bench.rules.budget is not None)
-    return bench.journal.step(f"{bench.address}/greedy", "decide", {"keys": bench.bank.keys()}, Blend, play)
+    blend = bench.journal.step(f"{bench.address}/greedy", "decide", {"keys": bench.bank.keys()}, Blend, play)
+    bench.timetable.keep_for(seconds(blend, found))
+    return blend
+
+
+def seconds(blend: Blend, found: Mapping[str, Scored]) -> float:
+    """What the slowest folds of the scripts behind a blend took together."""
+    return sum(found[address].seconds for address in {key.partition("::")[0] for key, _ in blend.weights})
 
 
 def member_scores(keys: Sequence[str], found: Mapping[str, Scored]) -> tuple[tuple[str, float], ...]:
@@ -149,7 +140,7 @@ def choose(bench: Workbench, leaders: Sequence[Scored], blends: Sequence[Blend])
     if not scored:
         raise NoSolution("no script of this run produced a valid submission", budget=bench.rules.budget is not None)
     cut = pieces(bench)
-    limit = bench.decide("affordable", float, lambda: affordable_seconds(bench) or UNLIMITED)
+    limit = bench.decide("affordable", float, lambda: bench.timetable.affordable() or UNLIMITED)
     found = bench.bank.select(bench.task.score, cut, 1, limit if limit < UNLIMITED else None)
     alone = _judge(bench, cut, found.predictions)
     best, *others = blends

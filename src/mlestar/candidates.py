@@ -96,12 +96,12 @@ def write(bench: Workbench, idea: Idea) -> Solution:
 
 
 def time_for(bench: Workbench, cost: float, like: list[Scored], first: Scored, late: bool = False) -> bool:
-    """Whether something of this cost fits into the phase, by what these took for theirs.
+    """Whether something of this cost fits into the phase, and its finish into the run, by what these took for theirs.
 
     Nothing fits when none of them worked: there would be nothing to go on from.
     """
     done = [s for s in like if s.score is not None]
     if not done:
         return like[0] is first
-    slots = max(1, bench.rules.jobs // bench.rules.size.branches)
-    return bench.fits("fits", evaluating.expected_seconds(bench.task.profile, cost, done, slots), late)
+    once = evaluating.expected_seconds(bench.task.profile, cost, done)
+    return bench.fits("fits", once * evaluating.turns(bench, max(len(s.results) for s in done)), late, once)

@@ -93,7 +93,7 @@ def submit(bench: Workbench, solution: Solution, score: Score | None = None, onc
     done = bench.refit("real", solution.script)
     if done.valid:
         if once >= TELLING:
-            bench.memo.ratios.append(done.outcome.seconds / once)
+            bench.memo.pace.ratios.append(done.outcome.seconds / once)
         bench.house.keep(solution.name, solution.script, done.submission, score)
 
 
@@ -111,17 +111,20 @@ def folds(found: Scored | tuple[FoldResult, ...]) -> list[tuple[int, Judged]]:
     return [(r.fold, r.judged) for r in results]
 
 
-def expected_seconds(profile: Profile, cost: float, like: Sequence[Scored], slots: int) -> float:
-    """What evaluating something of this cost takes, by what these took for theirs."""
-    known = [(max(r.outcome.seconds for r in s.results), s.solution.cost) for s in like]
-    folds = max(len(s.results) for s in like)
-    return _a_job(profile, cost, known) * -(-folds // slots)
+def expected_seconds(profile: Profile, cost: float, like: Sequence[Scored]) -> float:
+    """What a fold of something of this cost takes, by what these took for theirs."""
+    return _a_job(profile, cost, [(s.seconds, s.solution.cost) for s in like])
 
 
-def seconds_again(bench: Workbench, *parts: Scored) -> float:
-    """What evaluating a script of these parts takes, by what each took."""
-    slots = max(1, bench.rules.jobs // bench.rules.size.branches)
-    return sum(part.seconds for part in parts) * -(-max(len(part.results) for part in parts) // slots)
+def turns(bench: Workbench, folds: int) -> int:
+    """How often a branch's share of the slots is filled by so many folds."""
+    return -(-folds // max(1, bench.rules.jobs // bench.rules.size.branches))
+
+
+def fits_again(bench: Workbench, name: str, *parts: Scored, times: float = 1.0) -> bool:
+    """Whether evaluating a script of these parts fits, by what each took; `times` over, where more is to follow."""
+    once = sum(part.seconds for part in parts)
+    return bench.fits(name, times * once * turns(bench, max(len(part.results) for part in parts)), once=once)
 
 
 def _a_job(profile: Profile, cost: float, known: Sequence[tuple[float, float]]) -> float:
@@ -182,9 +185,8 @@ def _mend(bench: Workbench, solution: Solution, result: FoldResult) -> Solution 
 
 def _time_for_others(bench: Workbench, first: FoldResult) -> bool:
     """Whether the folds that are left fit into the phase, at what the first one took."""
-    slots = max(1, bench.rules.jobs // bench.rules.size.branches)
-    needed = first.outcome.seconds * -(-(bench.rules.folds - 1) // slots)
-    return bench.fits("others-fit", needed, late=True)
+    once = first.outcome.seconds
+    return bench.fits("others-fit", once * turns(bench, bench.rules.folds - 1), late=True, once=once)
 
 
 def _hopeless(bench: Workbench, first: FoldResult, against: Scored) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from mlestar import roles, scripts
-from mlestar.blending import RESERVE, compose, single, whole
+from mlestar.blending import compose, seconds, single
 from mlestar.errors import NoSolution
 from mlestar.evaluating import failure
 from mlestar.records import Blend, Final, Score, Scored
@@ -49,11 +49,9 @@ def _script(choice: Blend, found: Mapping[str, Scored], bag: int) -> str:
 
 def _bag(bench: Workbench, choice: Blend, found: Mapping[str, Scored]) -> int:
     """How many seeds fit: rehearsal and real run are bagged alike, so that the rehearsal tells the truth."""
-    addresses = {key.partition("::")[0] for key, _ in choice.weights}
-    once = whole(bench) * sum(max(r.outcome.seconds for r in found[a].results) for a in addresses)
-    once *= RESERVE * (1 if bench.rules.jobs > 1 else 2)
+    needed = bench.timetable.finish(seconds(choice, found))
     bag = 1
-    while bag < bench.rules.bag and bench.fits(f"bag-{bag + 1}", once * (bag + 1)):
+    while bag < bench.rules.bag and bench.fits(f"bag-{bag + 1}", needed * (bag + 1)):
         bag += 1
     return bag
 

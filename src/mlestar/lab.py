@@ -130,7 +130,7 @@ class Lab:
         if best.score is None or other.score is None or other.dropped:
             return other
         merged = blending.merge(self.bench, best, other)
-        if merged is None or not self.bench.fits("fits", evaluating.seconds_again(self.bench, best, other)):
+        if merged is None or not evaluating.fits_again(self.bench, "fits", best, other):
             return other
         return self.evaluate(merged, best)
 
@@ -244,7 +244,7 @@ class Lab:
 
     def select_greedily(self) -> Blend:
         """Round 0: greedy weights over everything in the bank."""
-        return blending.select_greedily(self.bench)
+        return blending.select_greedily(self.bench, self.found)
 
     def time_for_blend(self) -> bool:
         """Whether another round fits before the finish must begin."""
@@ -278,7 +278,7 @@ class Lab:
 
     def _unhurried(self, best: Scored) -> bool:
         """Whether there is time to look before the next change: it must not cost the change itself."""
-        return self.bench.fits("unhurried", LOOKED * evaluating.seconds_again(self.bench, best))
+        return evaluating.fits_again(self.bench, "unhurried", best, times=LOOKED)
 
     # --- helpers of the verbs ----------------------------------------------------------------------
 

@@ -27,10 +27,10 @@ from mlestar.records import Job, Judged, Limits, Outcome, Progress, Score, Score
 from mlestar.roles import Request, sound
 from mlestar.rules import Rules
 from mlestar.scripts import parse, untitled
+from mlestar.timing import Pace, Timetable
 
 T = TypeVar("T")
 MOST_NOTE = 1_000_000  # bytes
-GRACE = 0.1  # of the budget: by how much the finish may be late; other phases a third of it
 
 
 @dataclass
@@ -47,12 +47,12 @@ class Memo:
     """Executions of this sitting by script and view: scripts are deterministic, so one answer serves all.
 
     `slots` are as many as the executor has. `failed` is set when a thread ended with an error: the others leave at
-    their next pause. `ratios` are seconds on the real folder by seconds on a fold.
+    their next pause.
     """
 
     slots: Semaphore
     failed: Event = field(default_factory=Event)
-    ratios: list[float] = field(default_factory=list)
+    pace: Pace = field(default_factory=Pace)
     done: dict[str, Execution] = field(default_factory=dict)
     locks: dict[str, Lock] = field(default_factory=dict)
 
@@ -203,36 +203,37 @@ class Workbench:
 
     # --- time -----------------------------------------------------------------------------------
 
+    @property
+    def timetable(self) -> Timetable:
+        """When phases end, by the rules at this address."""
+        return Timetable(self.rules, self.clock, self.memo.pace)
+
     def left(self, late: bool = False) -> float | None:
         """Seconds until the present phase must end; None without a budget.
 
         What the first phase has begun may be brought to its end in the second: `late` asks for that.
         """
-        if self.rules.budget is None:
-            return None
-        phase = "refine" if late and self.phase == "init" else self.phase
-        return self.rules.budget * getattr(self.rules.ends, phase, 1.0) - self.clock.spent()
+        return self.timetable.left("refine" if late and self.phase == "init" else self.phase)
 
     def times(self) -> tuple[float | None, float | None, float]:
         """Seconds left of this phase, and of the whole run (None without a budget); and what ends a job begun now."""
-        limit = self.limits().seconds
-        if self.rules.budget is None:
-            return None, None, limit
-        return self.left(), self.rules.budget - self.clock.spent(), limit
+        return self.left(), self.timetable.rest(), self.limits().seconds
 
-    def fits(self, name: str, seconds: float, late: bool = False) -> bool:
-        """Does something that takes `seconds` fit into this phase? Always, without a time budget."""
-        if self.rules.budget is None:
-            return True
-        return self.decide(name, bool, lambda: seconds <= (self.left(late) or 0.0))
+    def fits(self, name: str, seconds: float, late: bool = False, once: float = 0.0) -> bool:
+        """Does something that takes `seconds` fit into this phase? Always, without a time budget.
+
+        `once` are the seconds of a fold of what would be found: its finish must fit into the run as well.
+        """
+
+        def play() -> bool:
+            left, rest = self.left(late) or 0.0, self.timetable.rest() or 0.0
+            return seconds <= left and seconds + self.timetable.finish(once) <= rest
+
+        return self.rules.budget is None or self.decide(name, bool, play)
 
     def limits(self) -> Limits:
-        """The limits of one job here: a job outlives its phase only by a small part of the budget."""
-        left, budget = self.left(late=True), self.rules.budget
-        grace = GRACE if self.phase == "finalise" else GRACE / 3
-        if left is None or budget is None:
-            return self.rules.limits
-        return replace(self.rules.limits, seconds=min(self.rules.limits.seconds, max(left, grace * budget, 20.0)))
+        """The limits of one job here."""
+        return self.timetable.limits("refine" if self.phase == "init" else self.phase)
 
     # --- company --------------------------------------------------------------------------------
 
@@ -269,6 +270,7 @@ class Workbench:
         board, score = self.board, scored.score
         if score is not None and (board.best is None or ahead(score, board.best)):
             board.best, board.best_name = score, scored.solution.name
+            self.timetable.keep_for(scored.seconds)
 
     def tell(self, doing: str) -> None:
         """Show what is going on; people only."""

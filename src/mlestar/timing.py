@@ -1,0 +1,89 @@
+"""When the phases of a run end, and what is kept for its finish (DESIGN.md §5).
+
+A phase ends at its share of the budget, or sooner: whatever is the best so far must still be rehearsed and refitted
+on all rows, and that is measured, not a share. Everything here reads a clock, so decisions on it are recorded steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from mlestar.ports import Clock
+from mlestar.records import Limits
+from mlestar.rules import Rules
+
+RESERVE = 1.5  # times the measured seconds of rehearsal and real run
+WHOLE = 1.5  # a run on all rows against one on a fold's training rows: 1 / (0.8 · 0.85)
+MOST_WHOLE = 4.0  # more than that is the machine's noise, or a model that no finish can afford
+LATE = 0.05  # of the budget: what a run that is late may still spend on its finish
+JOINING = 0.05  # of the budget: what is left to the ensemble where a long finish ends refinement early
+GRACE = 0.1  # of the budget: by how much the finish may be late; other phases a third of it
+SHORTEST = 20.0  # seconds: no job is given less
+
+
+@dataclass
+class Pace:
+    """What was measured in this sitting: seconds on the real folder by seconds on a fold; a fold of the best so far."""
+
+    ratios: list[float] = field(default_factory=list)
+    best: float = 0.0
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """The times of one run, in seconds of its own clock; None where it has no budget."""
+
+    rules: Rules
+    clock: Clock
+    pace: Pace
+
+    def rest(self) -> float | None:
+        """What is left of the run."""
+        return None if self.rules.budget is None else self.rules.budget - self.clock.spent()
+
+    def left(self, phase: str) -> float | None:
+        """What is left of a phase."""
+        budget = self.rules.budget
+        if budget is None:
+            return None
+        end = budget * getattr(self.rules.ends, phase, 1.0)
+        if phase != "finalise":
+            joining = 0.0 if phase == "ensemble" else JOINING * budget
+            end = min(end, budget - self.finish(self.pace.best) - joining)
+        return end - self.clock.spent()
+
+    def limits(self, phase: str) -> Limits:
+        """The limits of one job of a phase: it outlives that only by a small part of the budget."""
+        left, budget, usual = self.left(phase), self.rules.budget, self.rules.limits
+        if left is None or budget is None:
+            return usual
+        grace = GRACE if phase == "finalise" else GRACE / 3
+        return replace(usual, seconds=min(usual.seconds, max(left, grace * budget, SHORTEST)))
+
+    def finish(self, once: float) -> float:
+        """What the finish of scripts takes whose slowest folds took `once` seconds together."""
+        return RESERVE * self._whole() * once * self._in_turn()
+
+    def affordable(self, joining: bool = False) -> float | None:
+        """How many seconds the slowest folds of the final script's parts may have taken together.
+
+        `joining`: the ensemble's other rounds come before the finish.
+        """
+        rest, budget = self.rest(), self.rules.budget
+        if rest is None or budget is None:
+            return None
+        return max(rest - JOINING * budget * joining, LATE * budget) / self.finish(1.0)
+
+    def keep_for(self, once: float) -> None:
+        """Keep what the finish of the best so far takes. One that no longer fits keeps nothing back."""
+        rest = self.rest()
+        if rest is not None and self.finish(once) <= rest:
+            self.pace.best = once
+
+    def _whole(self) -> float:
+        """What a run on all rows takes against one on a fold's training rows: as measured, else by the rows."""
+        return max([WHOLE, *(min(ratio, MOST_WHOLE) for ratio in self.pace.ratios)])
+
+    def _in_turn(self) -> int:
+        """Rehearsal and real run go side by side where there are slots."""
+        return 1 if self.rules.jobs > 1 else 2

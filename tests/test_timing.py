@@ -1,0 +1,75 @@
+"""When phases end: by their share of the budget, or by what the finish of the best so far takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from mlestar.records import Breadths, Limits
+from mlestar.rules import Rules
+from mlestar.timing import RESERVE, WHOLE, Pace, Timetable
+
+BUDGET = 600.0
+RULES = Rules(Breadths(4, 2, 4, 4, 5, 2, 1), 0, 2, Limits(600.0, 8192, 64, 2048, 1024), BUDGET, 3, 0.75, 0.1, 12, 3)
+
+
+@dataclass
+class Clock:
+    seconds: float = 0.0
+
+    def spent(self) -> float:
+        return self.seconds
+
+
+def table(spent: float = 0.0, **rules: object) -> Timetable:
+    return Timetable(replace(RULES, **rules), Clock(spent), Pace())  # type: ignore[arg-type]
+
+
+def test_phases_end_at_their_shares_while_the_finish_is_short() -> None:
+    times = table()
+    times.keep_for(1.0)
+    assert [times.left(phase) for phase in ("init", "refine", "ensemble", "finalise")] == [150.0, 450.0, 510.0, 600.0]
+
+
+def test_a_long_finish_ends_refinement_and_the_ensemble_earlier() -> None:
+    times = table()
+    times.keep_for(100.0)  # its finish: 225 s
+    assert times.left("refine") == BUDGET - 225.0 - 30.0
+    assert times.left("ensemble") == BUDGET - 225.0
+    assert times.left("finalise") == BUDGET
+
+
+def test_the_finish_is_what_was_measured_on_the_real_folder() -> None:
+    times = table()
+    assert times.finish(10.0) == pytest.approx(10.0 * WHOLE * RESERVE)
+    times.pace.ratios.extend([2.0, 99.0])  # the second is noise
+    assert times.finish(10.0) == pytest.approx(10.0 * 4.0 * RESERVE)
+    assert table(jobs=1).finish(10.0) == pytest.approx(2 * 10.0 * WHOLE * RESERVE)
+
+
+def test_what_can_no_longer_be_finished_keeps_nothing_back() -> None:
+    times = table(spent=500.0)
+    times.keep_for(10.0)
+    times.keep_for(60.0)  # 135 s, and 100 s are left
+    assert times.pace.best == 10.0
+
+
+def test_the_ensemble_chooses_what_the_finish_can_afford_after_its_rounds() -> None:
+    times = table(spent=375.0)
+    assert times.affordable() == pytest.approx(225.0 / (WHOLE * RESERVE))
+    assert times.affordable(joining=True) == pytest.approx(195.0 / (WHOLE * RESERVE))
+    assert table(spent=9_999.0).affordable() == pytest.approx(30.0 / (WHOLE * RESERVE))  # late: a twentieth
+
+
+def test_a_job_may_outlive_its_phase_a_little() -> None:
+    assert table(spent=0.0).limits("refine").seconds == 450.0
+    assert table(spent=445.0).limits("refine").seconds == 20.0
+    assert table(spent=595.0).limits("finalise").seconds == 60.0
+
+
+def test_without_a_budget_nothing_ends() -> None:
+    times = table(budget=None)
+    times.keep_for(1e9)
+    assert times.left("refine") is times.rest() is times.affordable() is None
+    assert times.limits("refine").seconds == 600.0
