@@ -13,7 +13,7 @@ from mlestar.plain import word
 from mlestar.records import FoldResult, Judged, Outcome, Plan, Profile, Score, Scored, Solution
 from mlestar.workbench import Workbench
 
-MOST_RATIO = 5.0
+MANY, FEW = 10, 5  # evaluations of a strong model that must fit; few where folds are small, for their noise hurts more
 MOST_REASON = 300  # characters
 LARGE_FOLD = 1000  # rows
 TELLING = 5.0  # seconds of a fold from which on its ratio to the real run tells more than start-up times
@@ -141,16 +141,15 @@ def _a_job(profile: Profile, cost: float, known: Sequence[tuple[float, float]]) 
 
 
 def affordable_folds(bench: Workbench, one: float, cost: float, likely: float) -> int:
-    """m: so many folds that some 20 evaluations of `likely` cost fit (DESIGN.md §4).
+    """m: so many folds that some evaluations of a strong model fit, and twice as many of the others (DESIGN.md §4).
 
-    `one` is the seconds of the first job, `cost` its cost. Where folds are small their noise hurts more than a
-    shorter search: then 10 evaluations are enough.
+    `one` is the seconds of the first job, `cost` its cost, `likely` a strong model's.
     """
     budget = bench.rules.budget
     if budget is None:
         return 5
-    each = max(_a_job(bench.task.profile, min(likely, MOST_RATIO * cost), [(one, cost)]), 0.01)
-    wanted = 20 if bench.task.rows("fold-0") >= LARGE_FOLD else 10
+    each = max(_a_job(bench.task.profile, likely, [(one, cost)]), 0.01)
+    wanted = MANY if bench.task.rows("fold-0") >= LARGE_FOLD else FEW
     room = budget * bench.rules.ends.refine * bench.rules.jobs / (wanted * each)
     return bench.decide("folds", int, lambda: max(1, min(5, int(room))))
 

@@ -20,7 +20,7 @@ from mlestar.brains.playbook.assemble import assemble
 from mlestar.brains.playbook.shelf import Shelf
 from mlestar.brains.random import Random
 from mlestar.errors import SettingsError
-from mlestar.records import Attempt, Effect, Idea, Plan, Profile, Recipe, Surroundings, Target
+from mlestar.records import Attempt, Column, Effect, Idea, Plan, Profile, Recipe, Surroundings, Target
 
 from .conftest import ALL, PLAIN, PROFILES, TABLE, make_data
 
@@ -119,6 +119,19 @@ def test_nothing_is_named_that_is_not_installed(profile: Profile, recipes: tuple
             assert set(needs[idea.recipe, "model"]) <= PLAIN
             script = brain.play(roles.WriteCandidate(profile, seed=1, idea=idea)).script
             assert not {"lightgbm", "xgboost-cpu", "catboost"} & set(scripts.dependencies(script))
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "first"),
+    [("list", 20_000, "text-kernel"), ("list", 90_000, "text-members-words"), ("text", 20_000, "text-members"),
+     ("number", 1_000, "members"), ("number", 90_000, "lightgbm")],
+)  # fmt: skip
+def test_the_kind_and_size_of_the_data_say_what_is_tried_first(
+    kind: str, rows: int, first: str, recipes: tuple[Recipe, ...]
+) -> None:
+    profile = replace(PROFILES["probabilities"], rows=rows, columns=(Column("x", kind, 0.0, rows),))  # type: ignore[arg-type]
+    ideas = Playbook(recipes, ALL).play(roles.Retrieve(profile, seed=1, count=2, quick=True)).ideas
+    assert [idea.name for idea in ideas] == ["text-quick" if kind in ("list", "text") else "quick", first]
 
 
 def test_branches_begin_alike_and_go_different_ways(recipes: tuple[Recipe, ...]) -> None:

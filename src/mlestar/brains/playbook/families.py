@@ -23,7 +23,7 @@ _MARKS = (
     ("language-models", ("language-model",)),
     ("nb-svm", ("nb-svm", "nbsvm")),
     ("linear", ("linear-svm",)),
-    ("kernel", ("svm", "kernel-ridge", "SVC(", "SVR(", "KernelRidge")),
+    ("kernel", ("kernel", "svm", "SVC(", "SVR(", "KernelRidge")),
     ("neighbours", ("knn", "KNeighbors")),
     ("bayes", ("bayes", "MultinomialNB", "ComplementNB", "BernoulliNB")),
     (
