@@ -41,7 +41,7 @@ class _Section(BaseModel):
 class Init(_Section):
     candidates: int = Field(4, ge=1, le=1000, description="M: how many candidate models each branch starts from")
     mergers: int | None = Field(None, ge=0, le=1000, description="most mergers of a branch; absent: while they help")
-    until: float = Field(0.25, gt=0, le=1, description="share of the budget at which initial solutions must be there")
+    until: float = Field(0.25, gt=0, le=1, description="share of the budget at which init ends at the latest")
 
 
 class Refine(_Section):
@@ -50,14 +50,14 @@ class Refine(_Section):
     variants: int = Field(
         6, ge=0, le=1000, description="most cells that one ablation takes away; below 2 there is none"
     )
-    until: float = Field(0.75, gt=0, le=1, description="share of the budget at which refinement ends")
+    until: float = Field(0.75, gt=0, le=1, description="share of the budget at which refinement ends at the latest")
     looks: int = Field(1, ge=0, description="looks at the data and the residuals before each target's plans")
 
 
 class Ensemble(_Section):
     rounds: int = Field(5, ge=1, le=1000, description="R: ensemble strategies tried")
     most: int = Field(12, ge=1, le=1000, description="most members in one blend")
-    until: float = Field(0.85, gt=0, le=1, description="share of the budget at which blends end and the finish begins")
+    until: float = Field(0.85, gt=0, le=1, description="share of the budget at which the finish begins at the latest")
 
 
 class Debug(_Section):
