@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from mlestar.records import Breadths, Limits
+from mlestar.records import Breadths, FoldResult, Judged, Limits, Outcome, Score, Scored, Solution
 from mlestar.rules import Rules
 from mlestar.timing import RESERVE, WHOLE, Pace, Timetable
 
@@ -26,18 +26,29 @@ def table(spent: float = 0.0, **rules: object) -> Timetable:
     return Timetable(replace(RULES, **rules), Clock(spent), Pace())  # type: ignore[arg-type]
 
 
+def scored(value: float, seconds: float, script: str = "") -> Scored:
+    score = Score(value, None, "min", (0,), (value,))
+    results = (FoldResult(0, Outcome("ok", seconds), Judged(None, value, 10)),)
+    return Scored(Solution("a model", script or f"script {value}", ""), "", score, None, results)
+
+
 def test_phases_end_at_their_shares_while_the_finish_is_short() -> None:
     times = table()
-    times.keep_for(1.0)
+    times.keep_for(0, scored(0.5, 1.0))
     assert [times.left(phase) for phase in ("init", "refine", "ensemble", "finalise")] == [150.0, 450.0, 510.0, 600.0]
 
 
-def test_a_long_finish_ends_refinement_and_the_ensemble_earlier() -> None:
+def test_the_best_of_each_branch_ends_refinement_and_the_ensemble_earlier() -> None:
     times = table()
-    times.keep_for(100.0)  # its finish: 225 s
+    times.keep_for(0, scored(0.5, 60.0))
+    times.keep_for(0, scored(0.6, 1.0))  # not better
+    times.keep_for(1, scored(0.5, 60.0))  # the same script
+    times.keep_for(2, scored(0.4, 40.0))
     assert times.left("refine") == BUDGET - 225.0 - 30.0
     assert times.left("ensemble") == BUDGET - 225.0
     assert times.left("finalise") == BUDGET
+    times.keep_for_blend(80.0)
+    assert times.left("ensemble") == BUDGET - 180.0
 
 
 def test_the_finish_is_what_was_measured_on_the_real_folder() -> None:
@@ -50,9 +61,9 @@ def test_the_finish_is_what_was_measured_on_the_real_folder() -> None:
 
 def test_what_can_no_longer_be_finished_keeps_nothing_back() -> None:
     times = table(spent=500.0)
-    times.keep_for(10.0)
-    times.keep_for(60.0)  # 135 s, and 100 s are left
-    assert times.pace.best == 10.0
+    times.keep_for(0, scored(0.5, 10.0))
+    times.keep_for(0, scored(0.4, 60.0))  # 135 s, and 100 s are left
+    assert times.pace.best[0].seconds == 10.0
 
 
 def test_the_ensemble_chooses_what_the_finish_can_afford_after_its_rounds() -> None:
@@ -70,6 +81,6 @@ def test_a_job_may_outlive_its_phase_a_little() -> None:
 
 def test_without_a_budget_nothing_ends() -> None:
     times = table(budget=None)
-    times.keep_for(1e9)
+    times.keep_for(0, scored(0.5, 1e9))
     assert times.left("refine") is times.rest() is times.affordable() is None
     assert times.limits("refine").seconds == 600.0

@@ -20,7 +20,7 @@ from mlestar.evaluating import folds
 from mlestar.plain import word
 from mlestar.ports import Array, Piece
 from mlestar.records import Blend, Judged, Score, Scored, Solution
-from mlestar.workbench import Execution, Workbench, ahead
+from mlestar.workbench import Execution, Workbench
 
 UNLIMITED = 1e9  # seconds
 MOST_BRACKETS = 10_000  # in what a blend learned
@@ -51,7 +51,7 @@ def select_greedily(bench: Workbench, found: Mapping[str, Scored]) -> Blend:
     if not bench.bank.keys():
         raise NoSolution("no script of this run could be scored", budget=bench.rules.budget is not None)
     blend = bench.journal.step(f"{bench.address}/greedy", "decide", {"keys": bench.bank.keys()}, Blend, play)
-    bench.timetable.keep_for(seconds(blend, found))
+    bench.timetable.keep_for_blend(seconds(blend, found))
     return blend
 
 
@@ -161,7 +161,7 @@ def honest(bench: Workbench, options: Sequence[Blend], best: Blend) -> Score:
         chosen, score = best, _without(bench, best, i)
         for option in options:
             rival = _without(bench, option, i)
-            chosen, score = (option, rival) if ahead(rival, score) else (chosen, score)
+            chosen, score = (option, rival) if rival.beats(score) else (chosen, score)
         picked.append(chosen.results[i])
     return bench.bank.join(picked)
 

@@ -18,7 +18,6 @@ from mlestar.journal import queries
 from mlestar.journal.mail import Mail
 from mlestar.journal.store import Store
 from mlestar.records import Letter, Progress, Score
-from mlestar.workbench import ahead
 
 Watch = Callable[[Progress], None]
 
@@ -97,7 +96,7 @@ class House:
         """Swap `best/` for a new one, whole: a crash leaves the old or the new, never a mixture."""
         with self._lock:
             known = self._kept
-            lesser = self._ended or score is None or (known is not None and not ahead(score, known))
+            lesser = self._ended or score is None or not score.beats(known)
             if self._any and not final and lesser:
                 return
             self._any, self._kept = True, score

@@ -182,6 +182,12 @@ class Score:
         error = "" if self.stderr is None else f" ± {self.stderr:.4f}"
         return f"{self.value:.5f}{error}"
 
+    def beats(self, other: Score | None) -> bool:
+        """Whether it is better than another or none, noise left aside."""
+        if other is None:
+            return True
+        return self.value > other.value if self.direction == "max" else self.value < other.value
+
 
 @dataclass(frozen=True)
 class Solution:

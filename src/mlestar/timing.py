@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from mlestar.ports import Clock
-from mlestar.records import Limits
+from mlestar.records import Limits, Scored
 from mlestar.rules import Rules
 
 RESERVE = 1.5  # times the measured seconds of rehearsal and real run
@@ -23,10 +23,15 @@ SHORTEST = 20.0  # seconds: no job is given less
 
 @dataclass
 class Pace:
-    """What was measured in this sitting: seconds on the real folder by seconds on a fold; a fold of the best so far."""
+    """What was measured in this sitting.
+
+    `ratios` are seconds on the real folder by seconds on a fold, `best` the best of each branch, which a blend will
+    join, and `blend` the seconds of the chosen one's folds once there is one.
+    """
 
     ratios: list[float] = field(default_factory=list)
-    best: float = 0.0
+    best: dict[int, Scored] = field(default_factory=dict)
+    blend: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Timetable:
         end = budget * getattr(self.rules.ends, phase, 1.0)
         if phase != "finalise":
             joining = 0.0 if phase == "ensemble" else JOINING * budget
-            end = min(end, budget - self.finish(self.pace.best) - joining)
+            end = min(end, budget - self.finish(self.pace.blend or _together(self.pace.best)) - joining)
         return end - self.clock.spent()
 
     def limits(self, phase: str) -> Limits:
@@ -74,11 +79,18 @@ class Timetable:
             return None
         return max(rest - JOINING * budget * joining, LATE * budget) / self.finish(1.0)
 
-    def keep_for(self, once: float) -> None:
-        """Keep what the finish of the best so far takes. One that no longer fits keeps nothing back."""
-        rest = self.rest()
-        if rest is not None and self.finish(once) <= rest:
-            self.pace.best = once
+    def keep_for(self, branch: int, scored: Scored) -> None:
+        """Keep what the finish of a branch's best takes. One that no longer fits keeps nothing back."""
+        before = self.pace.best.get(branch)
+        if scored.score is None or not scored.score.beats(before.score if before else None):
+            return
+        best, rest = {**self.pace.best, branch: scored}, self.rest()
+        if rest is not None and self.finish(_together(best)) <= rest:
+            self.pace.best = best
+
+    def keep_for_blend(self, once: float) -> None:
+        """The same for the blend that was chosen."""
+        self.pace.blend = once
 
     def _whole(self) -> float:
         """What a run on all rows takes against one on a fold's training rows: as measured, else by the rows."""
@@ -87,3 +99,8 @@ class Timetable:
     def _in_turn(self) -> int:
         """Rehearsal and real run go side by side where there are slots."""
         return 1 if self.rules.jobs > 1 else 2
+
+
+def _together(best: dict[int, Scored]) -> float:
+    """The seconds of the slowest folds of distinct scripts."""
+    return sum({scored.solution.script: scored.seconds for scored in best.values()}.values())

@@ -268,9 +268,9 @@ class Workbench:
     def show(self, scored: Scored) -> None:
         """Let the progress line know of a score."""
         board, score = self.board, scored.score
-        if score is not None and (board.best is None or ahead(score, board.best)):
+        if score is not None and score.beats(board.best):
             board.best, board.best_name = score, scored.solution.name
-            self.timetable.keep_for(scored.seconds)
+        self.timetable.keep_for(self.branch, scored)
 
     def tell(self, doing: str) -> None:
         """Show what is going on; people only."""
@@ -278,11 +278,6 @@ class Workbench:
         left = None if self.rules.budget is None else max(self.rules.budget - spent, 0.0)
         at = Progress(self.phase, doing, board.best, board.best_name, board.jobs, spent, left)
         self.house.tell(replace(at, calls=self.purse.calls, usd=self.purse.usd, rest=self.purse.left()))
-
-
-def ahead(a: Score, b: Score) -> bool:
-    """Whether a is better than b, noise left aside."""
-    return a.value > b.value if a.direction == "max" else a.value < b.value
 
 
 @dataclass(frozen=True)
