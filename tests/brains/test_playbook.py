@@ -20,7 +20,7 @@ from mlestar.brains.playbook.assemble import assemble
 from mlestar.brains.playbook.shelf import Shelf
 from mlestar.brains.random import Random
 from mlestar.errors import SettingsError
-from mlestar.records import Attempt, Column, Effect, Idea, Plan, Profile, Recipe, Surroundings, Target
+from mlestar.records import Attempt, Column, Effect, Idea, Plan, Profile, Recipe, Standing, Surroundings, Target
 
 from .conftest import ALL, PLAIN, PROFILES, TABLE, make_data
 
@@ -132,6 +132,19 @@ def test_the_kind_and_size_of_the_data_say_what_is_tried_first(
     profile = replace(PROFILES["probabilities"], rows=rows, columns=(Column("x", kind, 0.0, rows),))  # type: ignore[arg-type]
     ideas = Playbook(recipes, ALL).play(roles.Retrieve(profile, seed=1, count=2, quick=True)).ideas
     assert [idea.name for idea in ideas] == ["text-quick" if kind in ("list", "text") else "quick", first]
+
+
+def test_a_plan_names_no_model_that_was_a_candidate(recipes: tuple[Recipe, ...]) -> None:
+    brain, named = Playbook(recipes, ALL), set[str]()
+    about = {"script": first_script(brain, TABLE, 1), "standing": (Standing("lightgbm", None, 1.0, 1),)}
+    ledger: tuple[Attempt, ...] = ()
+    while (
+        plan := brain.play(roles.MakePlan(TABLE, seed=1, target=Target("model", ""), ledger=ledger, **about))
+    ).cell == "model":
+        named.add(plan.recipe)
+        ledger = (*ledger, Attempt("a", "model", plan, None, None, False, 0.0, "too dear"))
+    assert {"xgboost", "catboost"} <= named
+    assert not {"lightgbm", "quick"} & named
 
 
 def test_branches_begin_alike_and_go_different_ways(recipes: tuple[Recipe, ...]) -> None:

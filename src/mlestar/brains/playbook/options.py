@@ -11,9 +11,9 @@ import numpy as np
 from mlestar import scripts
 from mlestar.brains.playbook import spots
 from mlestar.brains.playbook.assemble import changed
-from mlestar.brains.playbook.families import SCALES, TREES, family, strength, suits
+from mlestar.brains.playbook.families import SCALES, TREES, family, quick, strength, suits
 from mlestar.brains.playbook.shelf import BASIC, Shelf
-from mlestar.records import Attempt, Plan, Recipe
+from mlestar.records import Attempt, Plan, Recipe, Standing
 from mlestar.scripts import Notebook
 
 # What a finding about such a column makes worth trying (see looking.py).
@@ -106,10 +106,12 @@ def ran(ledger: Iterable[Attempt]) -> list[Attempt]:
     return [a for a in ledger if a.seconds > 0]
 
 
-def options(shelf: Shelf, script: str, ledger: Sequence[Attempt], findings: Sequence[str]) -> list[Option]:
-    """All that is untried, best first; the cheaper one first on ties."""
+def options(
+    shelf: Shelf, script: str, ledger: Sequence[Attempt], findings: Sequence[str], standing: Sequence[Standing] = ()
+) -> list[Option]:
+    """All that is untried, best first; the cheaper one first on ties. A candidate's model was tried, too."""
     book = scripts.parse(script)
-    done = tried(ledger)
+    done = tried(ledger) | {("model", one.name) for one in standing}
     found = [o for cell in _cells(shelf, book) for o in _of_cell(shelf, book, cell, findings) if o.key not in done]
     return sorted((_learned(o, ledger) for o in found), key=lambda o: (-o.value, o.cost, o.key, o.cell))
 
@@ -127,7 +129,7 @@ def _of_cell(shelf: Shelf, book: Notebook, cell: str, findings: Sequence[str]) -
     here, name = spots.part(book, cell), spots.base(cell)
     if name == "post" and shelf.profile.predicts not in ("label", "value"):
         return []
-    fitting = [r for r in shelf.alternatives(name) if _fits(shelf, here, r)]
+    fitting = [r for r in shelf.alternatives(name) if _fits(shelf, here, r) and not (name == "model" and quick(r))]
     found = [Option(cell, _text(r, name not in here), r, r.cost, _value(shelf, r, here, findings)) for r in fitting]
     if name == "model" and cell in book:
         found += [

@@ -19,7 +19,7 @@ NOISE = 0.05
 
 def choose_target(shelf: Shelf, request: ChooseTarget) -> Target:
     """The cell with the largest effect × headroom; where no effect clears zero, the best idea there is."""
-    left = options(shelf, request.script, request.ledger, ())
+    left = options(shelf, request.script, request.ledger, (), request.standing)
     if not left:
         return Target("model", "nothing untried is left")
     clear = {e.cell: e for e in request.effects if e.effect is not None and e.low is not None and e.low > 0}
@@ -51,7 +51,7 @@ def _headroom(cell: str, left: Sequence[Option], ledger: Sequence[Attempt]) -> f
 def plan(shelf: Shelf, request: MakePlan) -> Plan:
     """The best untried option for the target cell that can be carried out; then for any other cell; then none."""
     rng = np.random.default_rng(request.seed)
-    left = options(shelf, request.script, request.ledger, request.findings)
+    left = options(shelf, request.script, request.ledger, request.findings, request.standing)
     noise = {o.key: float(n) for o, n in zip(left, rng.uniform(0, NOISE, len(left)), strict=True)}
     left.sort(key=lambda o: (o.cell != request.target.cell, -o.value - noise[o.key], o.cost))
     said = [hint.partition(": ") for hint in request.hints]
