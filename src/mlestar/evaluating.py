@@ -13,12 +13,12 @@ from mlestar.plain import word
 from mlestar.records import FoldResult, Judged, Outcome, Plan, Profile, Score, Scored, Solution
 from mlestar.workbench import Workbench
 
-MANY, FEW = 10, 5  # evaluations of a strong model that must fit; few where folds are small, for their noise hurts more
+MANY, FEW = 20, 6  # evaluations of a strong model that must fit; few where folds are small, for their noise hurts more
 MOST_REASON = 300  # characters
-LARGE_FOLD = 1000  # rows
+LARGE_FOLD = 2000  # rows
 TELLING = 5.0  # seconds of a fold from which on its ratio to the real run tells more than start-up times
 ROWS_A_SECOND, CELLS_A_SECOND = 1_500, 20_000  # that a model of cost 1 is trained on, where it is slow
-START_UP = 2.0  # seconds of imports that a job takes whatever it does
+START_UP = 1.0  # seconds of imports that a job takes whatever it does
 LINE = re.compile(r'File ".*solution\.py", line (\d{1,9})\b')  # of a script, in its traceback
 
 
@@ -141,7 +141,7 @@ def _a_job(profile: Profile, cost: float, known: Sequence[tuple[float, float]]) 
 
 
 def affordable_folds(bench: Workbench, one: float, cost: float, likely: float) -> int:
-    """m: so many folds that some evaluations of a strong model fit, and twice as many of the others (DESIGN.md §4).
+    """m: so many folds that some MANY evaluations of a strong model fit, or FEW (DESIGN.md §4).
 
     `one` is the seconds of the first job, `cost` its cost, `likely` a strong model's.
     """
