@@ -19,6 +19,9 @@ LARGE_FOLD = 2000  # rows
 TELLING = 5.0  # seconds of a fold from which on its ratio to the real run tells more than start-up times
 ROWS_A_SECOND, CELLS_A_SECOND = 1_500, 20_000  # that a model of cost 1 is trained on, where it is slow
 START_UP = 1.0  # seconds of imports that a job takes whatever it does
+SLOW, MANY_ROWS = 30.0, 8_000  # seconds of the incumbent's fold, rows: from there on learning curves pay
+PARTS, AHEAD = ("-of-8", "-of-4"), 2.0  # two doublings of the rows lead from a quarter to all
+UNORDERED = ("random", "stratified", "group")
 LINE = re.compile(r'File ".*solution\.py", line (\d{1,9})\b')  # of a script, in its traceback
 
 
@@ -29,6 +32,10 @@ def evaluate(bench: Workbench, solution: Solution, against: Scored | None = None
     debugger at most D times; one that cannot plausibly beat `against` stops there.
     """
     fold = bench.seed % bench.rules.folds
+    if against is not None and _slow(bench, against):
+        solution, ended = _by_learning_curve(bench, solution, fold, against)
+        if ended is not None:
+            return ended
     solution, first = first_fold(bench, solution, fold)
     more = bench.rules.folds > 1
     if more and first.judged.reason is None and against is not None and _hopeless(bench, first, against):
@@ -38,10 +45,10 @@ def evaluate(bench: Workbench, solution: Solution, against: Scored | None = None
     return other_folds(bench, solution, first)
 
 
-def first_fold(bench: Workbench, solution: Solution, fold: int) -> tuple[Solution, FoldResult]:
+def first_fold(bench: Workbench, solution: Solution, fold: int, part: str = "") -> tuple[Solution, FoldResult]:
     """One fold, with up to D repairs; returns the solution as mended. What cannot be composed does not run."""
     problems = scripts.problems(solution.script)
-    result = _refused(fold, problems[0]) if problems else run_fold(bench, solution, fold)
+    result = _refused(fold, problems[0]) if problems else run_fold(bench, solution, fold, part)
     for d in range(bench.rules.size.debug):
         if result.judged.reason is None:
             break
@@ -49,7 +56,7 @@ def first_fold(bench: Workbench, solution: Solution, fold: int) -> tuple[Solutio
         mended = _mend(here, solution, result)
         if mended is None:
             break
-        solution, result = mended, run_fold(here, mended, fold)
+        solution, result = mended, run_fold(here, mended, fold, part)
     return solution, result
 
 
@@ -79,9 +86,9 @@ def scored(bench: Workbench, solution: Solution, results: list[FoldResult], drop
     return whole
 
 
-def run_fold(bench: Workbench, solution: Solution, fold: int) -> FoldResult:
-    """One execution on one fold."""
-    return FoldResult(fold, *bench.execute(f"fold-{fold}", solution.script, f"fold-{fold}"))
+def run_fold(bench: Workbench, solution: Solution, fold: int, part: str = "") -> FoldResult:
+    """One execution on one fold, or with a part of its training rows."""
+    return FoldResult(fold, *bench.execute(f"fold-{fold}{part}", solution.script, f"fold-{fold}{part}"))
 
 
 def _refused(fold: int, problem: str) -> FoldResult:
@@ -186,6 +193,34 @@ def _time_for_others(bench: Workbench, first: FoldResult) -> bool:
     """Whether the folds that are left fit into the phase, at what the first one took."""
     once = first.outcome.seconds
     return bench.fits("others-fit", once * turns(bench, bench.rules.folds - 1), late=True, once=once)
+
+
+def _slow(bench: Workbench, against: Scored) -> bool:
+    """Whether a learning curve is worth its jobs: there is one long fold, where nothing else races, and no order."""
+    split = bench.task.profile.split.partition(":")[0]
+    if bench.rules.budget is None or bench.rules.folds > 1 or split not in UNORDERED:
+        return False
+    return bench.decide("slow", bool, lambda: against.seconds >= SLOW and bench.task.profile.rows >= MANY_ROWS)
+
+
+def _by_learning_curve(
+    bench: Workbench, solution: Solution, fold: int, against: Scored
+) -> tuple[Solution, Scored | None]:
+    """The solution, mended where it failed; and what ends it, when its curve will not reach the incumbent's."""
+    solution, small = first_fold(bench, solution, fold, PARTS[0])
+    if small.judged.reason is not None:
+        return solution, scored(bench, solution, [small])
+    rival = bench.at("incumbent")
+    others = [partial(run_fold, rival, against.solution, fold, part) for part in PARTS]
+    more, *theirs = bench.side_by_side([partial(run_fold, bench, solution, fold, PARTS[1]), *others])
+    if any(one.judged.reason is not None for one in (more, *theirs)):
+        return solution, None
+    curve, other = [small.judged, more.judged], [one.judged for one in theirs]
+    if bench.bank.outlook(curve, other, AHEAD) >= bench.rules.race:
+        return solution, None
+    reason = f"behind on a quarter of the rows ({more.judged.value:.5g}), and its learning curve does not catch up"
+    bench.journal.note(bench.address, f"{solution.name}: dropped, {reason}")
+    return solution, Scored(solution, bench.address, None, reason, (small, more), dropped=True)
 
 
 def _hopeless(bench: Workbench, first: FoldResult, against: Scored) -> bool:

@@ -262,6 +262,10 @@ class Bank(Protocol):
         """p(challenger beats incumbent) by paired bootstrap on the folds that both have."""
         ...
 
+    def outlook(self, challenger: Sequence[Judged], incumbent: Sequence[Judged], more: float) -> float:
+        """p(challenger is ahead on all rows) by both on two growing parts; `more` is how far all are from there."""
+        ...
+
     def add(self, scored: Scored) -> None:
         """Bank the members of a scored solution."""
         ...

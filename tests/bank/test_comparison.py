@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
-from mlestar.bank.comparison import ONE_FOLD, better, join, optimism, probability_better, student_cdf
+from mlestar.bank.comparison import ONE_FOLD, better, join, optimism, outlook, probability_better, student_cdf
 from mlestar.records import Judged
 
 
@@ -64,6 +64,30 @@ def test_resamples_without_a_defined_metric_do_not_count():
     assert probability_better(lifted, base, "max") == 1.0
     assert join(base, "max").stderr == pytest.approx(0.1)
     assert join([(0, judged(0.5, replicates=[nan, nan]))], "max").stderr is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "ahead"),
+    [
+        (-0.02, -0.02, False),
+        (-0.04, -0.03, False),
+        (-0.04, -0.01, True),
+        (0.02, 0.01, False),
+        (0.03, 0.02, None),
+        (0.0, 0.01, True),
+    ],
+)
+def test_learning_curves_are_extended_to_all_rows(first, second, ahead):
+    """Two doublings of the rows are left, so a gap is expected to go on for twice what the last doubling did to it."""
+    base = [folds(0)[0][1]] * 2
+    mine = [folds(1, lift=lift, own=0.001)[0][1] for lift in (first, second)]
+    p = outlook(mine, base, "max", 2.0)
+    assert p == pytest.approx(1 - outlook(mine, base, "min", 2.0))
+    assert (0.05 < p < 0.95) if ahead is None else (p > 0.95 if ahead else p < 0.05)
+
+
+def test_without_replicates_a_learning_curve_tells_nothing():
+    assert outlook([judged(0.5)] * 2, [judged(0.9)] * 2, "max", 2.0) == 0.5
 
 
 def test_only_common_folds_count():

@@ -226,6 +226,20 @@ def test_search_rows_bounds_the_training_rows_and_keeps_class_shares(folders: An
     assert abs((learned["y"] == "1").mean() - (whole == "1").mean()) < 0.02
 
 
+def test_a_part_of_a_fold_has_its_test_side_and_fewer_training_rows(folders: Any, tmp_path: Path) -> None:
+    train, test = folders.frames(400)
+    task = folders.source(tmp_path / "task", train, test)
+    views = Views(task, cut(task, 4), tmp_path / "views", 4)
+    whole, (eighth, quarter) = views.folder("fold-1"), (views.folder(f"fold-1-of-{n}") for n in (8, 4))
+    known = table(task, whole, "train")
+    for part, share in ((eighth, 8), (quarter, 4)):
+        rows = table(task, part, "train")
+        assert len(rows) == len(known) // share
+        assert set(rows["id"]) <= set(known["id"])
+        assert (part / task.test.name).read_bytes() == (whole / task.test.name).read_bytes()
+        assert (part / task.sample.name).read_bytes() == (whole / task.sample.name).read_bytes()
+
+
 def test_an_empty_sample_is_filled_from_training_rows(folders: Any, tmp_path: Path) -> None:
     train, test = folders.frames(40)
     task = folders.source(tmp_path / "a", train, test)

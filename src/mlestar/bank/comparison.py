@@ -72,6 +72,22 @@ def probability_better(challenger: Folds, incumbent: Folds, direction: Direction
     return _student(sign * np.array([_value(a) - _value(b) for a, b in pairs]))
 
 
+def outlook(challenger: Sequence[Judged], incumbent: Sequence[Judged], direction: Direction, more: float) -> float:
+    """How likely the challenger is ahead on all rows, by what both did on two growing parts of them.
+
+    Learning curves are nearly straight in the logarithm of the rows (Viering and Loog 2022), so their difference is
+    extended so: `more` is the way from the second part to all rows in units of that from the first to the second.
+    0.5 where there are no replicates.
+    """
+    each = [_mean_replicates([judged], np.ones(1)) for judged in (*challenger, *incumbent)]
+    known = [found for found in each if found is not None]
+    if len(known) < len(each) or len({len(found) for found in known}) > 1:
+        return 0.5
+    first, second = known[0] - known[2], known[1] - known[3]
+    found = chance((1.0 if direction == "max" else -1.0) * (second + more * (second - first)))
+    return found[0] if found else 0.5
+
+
 def chance(differences: NDArray[np.float64]) -> tuple[float, float | None] | None:
     """How likely a difference is above zero (a tie counts half), by its bootstrap replicates, and its standard error.
 

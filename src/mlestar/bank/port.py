@@ -30,6 +30,10 @@ class PredictionBank:
         """See `comparison.probability_better`."""
         return comparison.probability_better(challenger, incumbent, self._direction)
 
+    def outlook(self, challenger: Sequence[Judged], incumbent: Sequence[Judged], more: float) -> float:
+        """See `comparison.outlook`."""
+        return comparison.outlook(challenger, incumbent, self._direction, more)
+
     def add(self, scored: Scored) -> None:
         """Bank a solution's members.
 

@@ -1,7 +1,8 @@
 """Views: folders laid out exactly like the task's, with other rows as test (DESIGN.md §4).
 
-`fold-0` … `fold-4`: train = search rows without the fold, test = the fold. `rehearsal`: train = all
-search rows, test = the sealed rows. `real`: the whole folder. The test side of a view holds exactly
+`fold-0` … `fold-4`: train = search rows without the fold, test = the fold. `fold-0-of-8`, `fold-0-of-4` …: the same
+test side, with an eighth or a quarter of the training rows. `rehearsal`: train = all search rows, test = the sealed
+rows. `real`: the whole folder. The test side of a view holds exactly
 what real test rows have, and depends on no label of a held row.
 """
 
@@ -26,7 +27,9 @@ from mlestar.tasks.rowfiles import MOMENT, Filler, Store, emptied, paths, settle
 from mlestar.tasks.source import Source
 from mlestar.tasks.splits import FOLDS, Cut, moments, spread, strata
 
-NAMES = (*(f"fold-{k}" for k in range(FOLDS)), "rehearsal", "real")
+SHARES = (8, 4)
+PARTS = {f"fold-{k}-of-{share}": (f"fold-{k}", share) for share in SHARES for k in range(FOLDS)}
+NAMES = (*(f"fold-{k}" for k in range(FOLDS)), "rehearsal", "real", *PARTS)
 
 
 class Views:
@@ -66,7 +69,7 @@ class Views:
         rows = self.cut.sealed if name == "rehearsal" else self.cut.folds[_fold(name)]
         if not len(rows):
             raise ValueError("nothing is sealed in this run, so there is no rehearsal view")
-        rows = self._rng(name, 0).permutation(rows)
+        rows = self._rng(_whole(name), 0).permutation(rows)
         return rows if self._order is None else rows[np.argsort(self._order[rows], kind="stable")]
 
     def train(self, name: str) -> Rows:
@@ -74,9 +77,10 @@ class Views:
         if name == "rehearsal":
             return self.cut.search
         rows = self.cut.train(_fold(name))
-        if self.search_rows is None or len(rows) <= self.search_rows:
-            return rows
-        return rows[spread(strata(self.source, rows), self.search_rows, self._rng(name, 1))]
+        most = len(rows) if self.search_rows is None else min(self.search_rows, len(rows))
+        if name in PARTS:
+            most //= PARTS[name][1]
+        return rows if most == len(rows) else rows[spread(strata(self.source, rows), most, self._rng(name, 1))]
 
     def test(self, name: str) -> pd.DataFrame:
         """A view's test table: the real test's columns in its order, one row per held row."""
@@ -178,10 +182,15 @@ class Views:
                 filler.copy(source.folder / name, name)
 
 
+def _whole(name: str) -> str:
+    """The fold that a view is a part of, else the view itself."""
+    return PARTS[name][0] if name in PARTS else name
+
+
 def _fold(name: str) -> int:
-    if name not in NAMES[:FOLDS]:
+    if _whole(name) not in NAMES[:FOLDS]:
         raise KeyError(f"no view is called {name!r}; there are {', '.join(NAMES)}")
-    return int(name.removeprefix("fold-"))
+    return int(_whole(name).removeprefix("fold-"))
 
 
 def _like(names: list[str], real: pd.Series[Any]) -> list[Any]:
