@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -24,6 +24,7 @@ from mlestar.workbench import Execution, Workbench
 
 UNLIMITED = 1e9  # seconds
 MOST_BRACKETS = 10_000  # in what a blend learned
+MOST_POOL, MOST_SCRIPTS = 150, 6  # members, scripts: somebody will read the blend
 MOST_LABEL = 30  # characters of a part's label, which all names of its cells carry
 _SHORT = re.compile(r",| with | \+ ")
 
@@ -46,18 +47,42 @@ def select_greedily(bench: Workbench, found: Mapping[str, Scored]) -> Blend:
         judged = _judge(bench, cut, chosen.predictions)
         without = tuple(tuple(sorted(weights)) for weights in chosen.without)
         weights = tuple(sorted(chosen.weights.items()))
-        return Blend("greedy weights", "greedy", weights, bench.bank.join(judged), judged, without)
+        score, pools = bench.bank.join(judged), _pools(bench, found, [*without, tuple(chosen.weights)], limit)
+        return Blend("greedy weights", "greedy", weights, score, judged, without, pools=pools)
 
     if not bench.bank.keys():
         raise NoSolution("no script of this run could be scored", budget=bench.rules.budget is not None)
     blend = bench.journal.step(f"{bench.address}/greedy", "decide", {"keys": bench.bank.keys()}, Blend, play)
-    bench.timetable.keep_for_blend(seconds(blend, found))
+    bench.timetable.keep_for_blend(seconds(blend.pools[-1], found))
     return blend
 
 
-def seconds(blend: Blend, found: Mapping[str, Scored]) -> float:
-    """What the slowest folds of the scripts behind a blend took together."""
-    return sum(found[address].seconds for address in {key.partition("::")[0] for key, _ in blend.weights})
+def _pools(
+    bench: Workbench, found: Mapping[str, Scored], chosen: Sequence[tuple[str, ...]], limit: float | None
+) -> tuple[tuple[str, ...], ...]:
+    """For each choice of members: all members of their scripts, and of a few others that the finish can afford.
+
+    The cheapest come first: an order by scores would know the piece that the choice must not know.
+    """
+    banked: dict[str, list[str]] = {}
+    every = bench.bank.keys()
+    for key in every:
+        banked.setdefault(key.partition("::")[0], []).append(key)
+    pools = []
+    for keys in chosen:
+        scripts = list(dict.fromkeys(key.partition("::")[0] for key in keys))
+        spent = sum(found[address].seconds for address in scripts)
+        for address in sorted(banked.keys() - set(scripts), key=lambda address: (found[address].seconds, address)):
+            spent += found[address].seconds
+            if limit is not None and spent <= limit and len(scripts) < MOST_SCRIPTS:
+                scripts.append(address)
+        pools.append(tuple(key for address in scripts for key in banked[address])[:MOST_POOL])
+    return tuple(pools)
+
+
+def seconds(keys: Iterable[str], found: Mapping[str, Scored]) -> float:
+    """What the slowest folds of the scripts behind members took together."""
+    return sum(found[address].seconds for address in {key.partition("::")[0] for key in keys})
 
 
 def member_scores(keys: Sequence[str], found: Mapping[str, Scored]) -> tuple[tuple[str, float], ...]:
@@ -82,15 +107,18 @@ def propose(bench: Workbench, plan: roles.BlendPlan, greedy: Blend) -> Blend | N
     profile = bench.task.profile
     script = leveltwo.script(cells, profile.sample, profile.prediction_columns)
     cut = pieces(bench)
-    calls = [partial(_piece, bench, script, cut, i, greedy.without[i]) for i in range(len(cut))]
-    chosen = tuple(key for key, _ in greedy.weights)
-    *done, last = bench.side_by_side([*calls, partial(_piece, bench, script, cut, None, chosen)])
+    weights = dict(greedy.weights)
+    members = greedy.pools if plan.every else (*greedy.without, tuple(weights))
+    pieces_of = [*range(len(cut)), None]
+    calls = [partial(_piece, bench, script, cut, i, keys) for i, keys in zip(pieces_of, members, strict=True)]
+    *done, last = bench.side_by_side(calls)
     if any(e.judged.reason is not None for e in [*done, last]) or not is_learned(last.note):
         return None
     judged = _judge(bench, cut, tuple(bench.array(e.judged.members[0].blob) for e in done))
     return Blend(
-        reply.name or word(plan.text, 80), plan.recipe or "brain", greedy.weights, bench.bank.join(judged), judged,
-        greedy.without, tuple((name, cells[name]) for name in cells if name != "learn"), last.note,
+        f"{reply.name or word(plan.text, 80)}{leveltwo.ALL_MEMBERS * plan.every}", plan.recipe or "brain",
+        tuple((key, weights.get(key, 0.0)) for key in members[-1]), bench.bank.join(judged), judged, members[:-1],
+        tuple((name, cells[name]) for name in cells if name != "learn"), last.note,
     )  # fmt: skip
 
 

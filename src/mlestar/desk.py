@@ -66,13 +66,14 @@ class Seat:
     failed: threading.Event
     turn: threading.Lock  # held by the one paid call of a branch that is under way: a kill loses no more
     folds: int = 5
+    slots: int = 1
     _calling: str = ""  # the address of the call under way
     _paid: bool = False  # whether it has cost something
 
     def left(self) -> Left:
         """What is left of time, money and calls."""
         phase, run, limit = self.time()
-        return Left(phase, run, *self.purse.left(), self.folds, limit)
+        return Left(phase, run, *self.purse.left(), self.folds, self.slots, limit)
 
     def call(self, number: int, about: str, ask: Callable[[], Exchange]) -> Exchange:
         """One paid call, recorded at `<address>/call-<number>`."""

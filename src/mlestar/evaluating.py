@@ -21,6 +21,7 @@ ROWS_A_SECOND, CELLS_A_SECOND = 1_500, 20_000  # that a model of cost 1 is train
 START_UP = 1.0  # seconds of imports that a job takes whatever it does
 SLOW, MANY_ROWS = 30.0, 8_000  # seconds of the incumbent's fold, rows: from there on learning curves pay
 PARTS, AHEAD = ("-of-8", "-of-4"), 2.0  # two doublings of the rows lead from a quarter to all
+FEW_MEMBERS = 2  # a usual script has its model and its submission
 UNORDERED = ("random", "stratified", "group")
 LINE = re.compile(r'File ".*solution\.py", line (\d{1,9})\b')  # of a script, in its traceback
 
@@ -39,9 +40,10 @@ def evaluate(bench: Workbench, solution: Solution, against: Scored | None = None
     solution, first = first_fold(bench, solution, fold)
     more = bench.rules.folds > 1
     if more and first.judged.reason is None and against is not None and _hopeless(bench, first, against):
-        return scored(bench, solution, [first], dropped=True)
+        rival = next(r.judged.value for r in against.results if r.fold == fold)
+        return scored(bench, solution, [first], f"behind on fold {fold}, where the incumbent has {rival:.5g}")
     if more and first.judged.reason is None and not _time_for_others(bench, first):
-        return scored(bench, solution, [first], dropped=True)
+        return scored(bench, solution, [first], f"no time for the folds after fold {fold}")
     return other_folds(bench, solution, first)
 
 
@@ -69,16 +71,17 @@ def other_folds(bench: Workbench, solution: Solution, first: FoldResult) -> Scor
     return scored(bench, solution, sorted(results, key=lambda result: result.fold))
 
 
-def scored(bench: Workbench, solution: Solution, results: list[FoldResult], dropped: bool = False) -> Scored:
-    """Join folds into a score; bank the predictions of what went the whole way."""
+def scored(bench: Workbench, solution: Solution, results: list[FoldResult], dropped: str = "") -> Scored:
+    """Join folds into a score; bank the predictions of what went the whole way. `dropped`: why it did not."""
     broken = next((r for r in results if r.judged.reason is not None), None)
     if broken is not None:
         reason = failure(broken.outcome, broken.judged)
         bench.journal.note(bench.address, f"{solution.name}: no score, {reason}")
         return Scored(solution, bench.address, None, reason, tuple(results))
     score = bench.bank.join([(r.fold, r.judged) for r in results])
-    whole = Scored(solution, bench.address, score, None, tuple(results), dropped)
-    lost = f", dropped after fold {results[0].fold}" if dropped else ""
+    why = f"dropped: {dropped}" if dropped else None
+    whole = Scored(solution, bench.address, score, why, tuple(results), bool(dropped))
+    lost = f", {why}" if why else ""
     bench.journal.note(bench.address, f"{solution.name}: {score}{lost}, {whole.seconds:.1f} s")
     if not dropped:
         bench.bank.add(whole)
@@ -125,7 +128,7 @@ def expected_seconds(profile: Profile, cost: float, like: Sequence[Scored]) -> f
 
 def turns(bench: Workbench, folds: int) -> int:
     """How often a branch's share of the slots is filled by so many folds."""
-    return -(-folds // max(1, bench.rules.jobs // bench.rules.size.branches))
+    return -(-folds // bench.slots)
 
 
 def fits_again(bench: Workbench, name: str, *parts: Scored, times: float = 1.0) -> bool:
@@ -224,4 +227,7 @@ def _by_learning_curve(
 
 
 def _hopeless(bench: Workbench, first: FoldResult, against: Scored) -> bool:
+    """Whether it will hardly win. Many members are not dropped so: their worth is what a blend makes of them."""
+    if len(first.judged.members) > FEW_MEMBERS:
+        return False
     return bench.bank.better(folds((first,)), folds(against)) < bench.rules.race

@@ -49,7 +49,7 @@ def _script(choice: Blend, found: Mapping[str, Scored], bag: int) -> str:
 
 def _bag(bench: Workbench, choice: Blend, found: Mapping[str, Scored]) -> int:
     """How many seeds fit: rehearsal and real run are bagged alike, so that the rehearsal tells the truth."""
-    needed = bench.timetable.finish(seconds(choice, found))
+    needed = bench.timetable.finish(seconds((key for key, _ in choice.weights), found))
     bag = 1
     while bag < bench.rules.bag and bench.fits(f"bag-{bag + 1}", needed * (bag + 1)):
         bag += 1

@@ -253,10 +253,10 @@ class Lab:
     def blend(self, blends: Sequence[Blend]) -> Blend | None:
         """A_ens_planner and A_ensembler: another way to join the members, judged on pieces it has not seen."""
         tried = tuple((b.name, b.source, b.score.value) for b in blends)
-        members = tuple(key for key, _ in blends[0].weights)
+        members = blends[0].pools[-1]
         scores = blending.member_scores(members, self.found)
-        about = {"members": members, "tried": tried, "scores": scores, "standing": self._standing()}
-        plan = self.bench.ask(roles.PlanBlend, roles.BlendPlan, **about)
+        known = {"members": members, "chosen": blends[0].weights, "scores": scores, "standing": self._standing()}
+        plan = self.bench.ask(roles.PlanBlend, roles.BlendPlan, tried=tried, **known)
         if not plan.text or steering.banned(self.heard, plan.text, plan.recipe):
             return None
         return blending.propose(self.bench, plan, blends[0])

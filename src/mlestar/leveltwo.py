@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 
 from mlestar.scripts import Cell, Notebook, head, merge_setup
 
+ALL_MEMBERS = ", all members"  # in the name of a blend that joins more than those of the greedy one
+
 _SETUP = """import json
 from pathlib import Path
 

@@ -204,7 +204,8 @@ class Solution:
 class Scored:
     """A solution and what came of it. `score` is None when it failed; then `reason` says why.
 
-    `dropped` is true when racing ended it before its last fold. `address` is where it was evaluated.
+    `dropped` is true when it was ended before its last fold; `reason` says why then, too. `address` is where it was
+    evaluated.
     """
 
     solution: Solution
@@ -303,7 +304,8 @@ class Blend:
 
     `weights` are by member key, `<address of the evaluation>::<member>`; for a blend that the brain
     proposed they only say which members it joins, and `learned` holds its WEIGHTS as JSON, under the
-    same keys. `without[i]` names the members chosen without piece i. `results` are its judged folds.
+    same keys. `without[i]` names the members chosen without piece i. `results` are its judged folds. `pools[i]` are all
+    members of some scripts that the finish can afford: those chosen without piece i, and others; the last without none.
     """
 
     name: str
@@ -314,6 +316,7 @@ class Blend:
     without: tuple[tuple[str, ...], ...] = ()
     cells: tuple[tuple[str, str], ...] = ()
     learned: str = ""
+    pools: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -455,6 +458,7 @@ class Left:
     usd: float | None = None
     calls: int | None = None
     folds: int = 5
+    slots: int = 1  # of a branch: so many of its jobs run side by side
     job_seconds: float = 600.0  # after which a job that is begun now is ended
 
 

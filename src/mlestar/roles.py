@@ -208,29 +208,27 @@ class Debug(Request[RewrittenCells]):
 
 @dataclass(frozen=True)
 class BlendPlan:
-    """Reply of the ensemble planner: how to join; `recipe` names a library entry of kind stack.
+    """Reply of the ensemble planner: how to join; `recipe` names a stack. `cells` are its own: no ensembler is asked.
 
-    `cells` are the cells of the blend where the planner wrote them at once: then no ensembler is asked.
+    `every`: all members are joined, not only those that the greedy selection chose.
     """
 
     text: str
     recipe: str = ""
     cells: tuple[tuple[str, str], ...] = ()
+    every: bool = False
 
 
 @dataclass(frozen=True)
 class PlanBlend(Request[BlendPlan]):
-    """A_ens_planner: how should the banked members be joined? `tried` = (text, score) so far.
-
-    `standing` is how the solutions of all branches stand, best first.
-    """
+    """A_ens_planner: how should the banked members be joined? `tried` = (text, score) so far."""
 
     role = "ensemble planner"
     reply = BlendPlan
-    members: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()  # all that a blend may join
+    chosen: tuple[tuple[str, float], ...] = ()  # the greedy weights
     tried: tuple[tuple[str, str, float], ...] = ()
     scores: tuple[tuple[str, float], ...] = ()  # of the members alone
-    standing: tuple[Standing, ...] = ()
 
 
 @dataclass(frozen=True)

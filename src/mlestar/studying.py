@@ -161,8 +161,7 @@ def _stands(s: Scored) -> Standing:
     parts = sorted(((name, float(np.mean(v))) for name, v in values.items()), key=lambda part: sign * part[1])
     first = s.results[0]
     printed = first.outcome.output.strip()[-MOST_PRINTED:]
-    reason = s.reason or (f"dropped after fold {first.fold}" if s.dropped else None)
-    return Standing(s.solution.name, s.score, s.seconds, len(first.judged.members), reason, tuple(parts), printed)
+    return Standing(s.solution.name, s.score, s.seconds, len(first.judged.members), s.reason, tuple(parts), printed)
 
 
 def given_files(profile: Profile) -> list[str]:

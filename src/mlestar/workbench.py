@@ -92,6 +92,11 @@ class Workbench:
         return int.from_bytes(hashlib.sha256(f"{self.rules.seed}:{self.address}".encode()).digest()[:4], "big")
 
     @property
+    def slots(self) -> int:
+        """How many jobs of one branch run side by side."""
+        return max(1, self.rules.jobs // self.rules.size.branches)
+
+    @property
     def phase(self) -> str:
         """The part of the method that this address belongs to."""
         words = self.address.split("/")
@@ -115,7 +120,8 @@ class Workbench:
             return made.declined()
         folds = self.rules.folds or 5
         turn = self.memo.busy(f"calls of {address.partition('/')[0]}")
-        seat = Seat(address, made, self.journal, self.purse, self.times, self.pause, self.memo.failed, turn, folds)
+        waits = (self.pause, self.memo.failed, turn, folds, self.slots)
+        seat = Seat(address, made, self.journal, self.purse, self.times, *waits)
         return self.journal.step(address, "brain", made, reply, lambda: sound(self.brain.play(made, seat)))
 
     def decide(self, name: str, returns: type[T], play: Callable[[], T]) -> T:

@@ -100,7 +100,7 @@ def test_every_role_answers_and_repeats_itself(
         roles.MakePlan(profile, seed=1, script=script, target=target),
         roles.WriteCell(profile, seed=1, script=script, plan=plan),
         roles.Debug(profile, seed=1, script=script, state="timeout", error="", cell="model"),
-        roles.PlanBlend(profile, seed=1, members=("a::model", "b::model")),
+        roles.PlanBlend(profile, seed=1, members=("a::model",), chosen=(("a::model", 0.5), ("b::model", 0.5))),
         roles.WriteBlend(profile, seed=1, plan=roles.BlendPlan("none", "none")),
         roles.Finalise(profile, seed=1, script=script),
     ]  # type: ignore[list-item]
@@ -302,18 +302,21 @@ def test_blends_are_planned_until_none_is_left(
     brain: type[Playbook], profile: Profile, recipes: tuple[Recipe, ...]
 ) -> None:
     player, tried = brain(recipes, PLAIN), list[tuple[str, str, float]]()
-    members = ("a::model", "b::model")
+    about = {"members": ("a::model", "b::model", "c::model"), "chosen": (("a::model", 0.5), ("b::model", 0.5))}
     while True:
-        plan = player.play(roles.PlanBlend(profile, seed=len(tried), members=members, tried=tuple(tried)))
+        plan = player.play(roles.PlanBlend(profile, seed=len(tried), tried=tuple(tried), **about))
         if not plan.text:
             break
-        assert plan.recipe not in {source for _, source, _ in tried}
+        name = plan.recipe + leveltwo.ALL_MEMBERS * plan.every
+        assert name not in {known for known, _, _ in tried}
         reply = player.play(roles.WriteBlend(profile, seed=0, plan=plan))
         assert {"learn", "blend"} <= set(dict(reply.cells))
         script = leveltwo.script(dict(reply.cells), profile.sample, profile.prediction_columns)
         assert spots.unknown_names(script) <= {"WEIGHTS"}
-        tried.append((reply.name, plan.recipe, 0.5))
+        assert reply.name == plan.recipe
+        tried.append((name, plan.recipe, 0.5))
     assert len(tried) >= 3
+    assert any(name.endswith(leveltwo.ALL_MEMBERS) for name, _, _ in tried) == (brain is Playbook)
 
 
 def test_an_unknown_condition_is_named() -> None:

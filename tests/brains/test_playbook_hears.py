@@ -34,7 +34,7 @@ def test_no_forbidden_model_or_blend_stands_in(recipes: tuple[Recipe, ...]) -> N
     ask = roles.WriteCandidate(TABLE, seed=3, idea=Idea("RealMLP", "an MLP", "me"))
     taken = brain.play(ask).name
     assert brain.play(replace(ask, hints=(f"never: {taken}",))).name != taken
-    blend = roles.PlanBlend(TABLE, seed=3, members=("a::m", "b::m"))
+    blend = roles.PlanBlend(TABLE, seed=3, members=("a::m", "b::m"), chosen=(("a::m", 0.5), ("b::m", 0.5)))
     taken = brain.play(blend).recipe
     assert brain.play(replace(blend, hints=(f"never: {taken}",))).recipe not in ("", taken)
 

@@ -41,7 +41,7 @@ from .conftest import ALL, PROFILES, TABLE, make_data
 from .test_playbook import run
 
 HERE = Surroundings(("sklearn 1.9", "lightgbm 4.7", "scipy 1.16"), 4, 8000, (), ("small-net (MIT)",), 300.0, 2)
-LEFT = Left(200.0, 900.0, 1.25, 40)
+LEFT = Left(200.0, 900.0, 1.25, 40, slots=2)
 FREE = replace(TABLE, predicts="text", classes=(), class_shares=(), metric="exact_match", kind="custom")
 PICTURES = replace(TABLE, assets=(Asset("train/{key}.png", "test/{key}.png", ".png", "image"),))
 EVERY = {**PROFILES, "free text": FREE, "pictures": PICTURES}
@@ -77,7 +77,9 @@ def requests(profile: Profile, script: str, text: str = "words") -> list[roles.R
         roles.MakePlan(**common, script=script, target=Target("model", text), ledger=(attempt,), findings=(text,)),
         roles.WriteCell(**common, script=script, plan=Plan(text, "model")),
         roles.Debug(**common, script=script, state="exception", error=text, cell="model"),
-        roles.PlanBlend(**common, members=(text, "b::m"), tried=((text, text, 0.5),), scores=((text, 0.4),)),
+        roles.PlanBlend(
+            **common, members=(text, "b::m"), tried=((text, text, 0.5),), scores=((text, 0.4),), chosen=((text, 0.5),)
+        ),
         roles.WriteBlend(**common, plan=roles.BlendPlan(text)),
         roles.Finalise(**common, script=script),
     ]
@@ -473,9 +475,9 @@ def test_neutral_forms_are_checked_one_by_one(recipes: tuple[Recipe, ...]) -> No
 
 def test_blends_are_read_and_checked(recipes: tuple[Recipe, ...]) -> None:
     here = ground(recipes, ALL, TABLE)
-    request = roles.PlanBlend(TABLE, seed=1, members=("a::m", "b::m"))
+    request = roles.PlanBlend(TABLE, seed=1, members=("a::m", "b::m"), chosen=(("a::m", 0.5), ("b::m", 0.5)))
     plan = read(request, examples.blend('{"plan": "by error"}'), here)
-    assert (plan.text, dict(plan.cells).keys()) == ("by error", {"learn", "blend"})
+    assert (plan.text, dict(plan.cells).keys(), plan.every) == ("by error", {"learn", "blend"}, True)
     assert read(request, data('{"stop": true}'), here).text == ""
     assert read(request, data('{"plan": "x", "recipe": "stack-logistic"}'), here).recipe == "stack-logistic"
     write = roles.WriteBlend(TABLE, seed=1, plan=roles.BlendPlan("x"))
@@ -500,7 +502,10 @@ def test_blends_are_read_and_checked(recipes: tuple[Recipe, ...]) -> None:
 
 def test_a_ban_reaches_plans_code_and_blends(recipes: tuple[Recipe, ...]) -> None:
     here, script = ground(recipes, ALL, TABLE), incumbent(recipes)
-    change, blend = plan_request(script), roles.PlanBlend(TABLE, seed=1, members=("a::m", "b::m"))
+    change, blend = (
+        plan_request(script),
+        roles.PlanBlend(TABLE, seed=1, members=("a::m", "b::m"), chosen=(("a::m", 0.5), ("b::m", 0.5))),
+    )
     forest = OTHER_FAMILY.replace("random_state=seed", "30")
     for request, answer, bans in (
         (IDEA, code(forest), ("RANDOM forest", "sklearn", "RandomForestClassifier")),

@@ -42,7 +42,7 @@ def plan_blend(shelf: Shelf, request: roles.PlanBlend) -> roles.BlendPlan:
     """Any blend that was not tried."""
     done = {source for _, source, _ in request.tried}
     left = [r for r in shelf.stacks if r.name not in done]
-    if not left or len(request.members) < 2:
+    if not left or len(request.chosen) < 2:
         return roles.BlendPlan("")
     return named(left[np.random.default_rng(request.seed).integers(len(left))])
 

@@ -126,12 +126,13 @@ def next_(
     name: Annotated[str, typer.Option("--name", help="this question, whoever has it")] = "",
 ) -> None:
     """Take the oldest free question: its name on the first line, then the question in Markdown."""
-    from mlestar import contributing
+    from mlestar import contributing, overview
 
     found = contributing.claim(run, who, wait, name)
     if found is None:
-        say("no question waits")
-        sys.exit(4)
+        state = overview.show(run).state
+        say(f"no question waits; the run is {state}")
+        sys.exit(4 if state == "running" else 5)
     say(f"{found.name}\n\n{found.body}")
 
 

@@ -88,12 +88,18 @@ class Mail:
         return [found[number] for number in sorted(found)]
 
     def ask(self, name: str, role: str, body: str) -> None:
-        """Put a question where answerers find it; asked again after a resume, it is put anew."""
+        """Put a question where answerers find it; asked again after a resume, it is put anew.
+
+        Whoever answered its predecessor, which was refused, has it first: they know what they meant.
+        """
+        parent, _, number = name.rpartition("/call-")
+        before = self.answer_to(f"{parent}/call-{int(number) - 1}") if number.isdecimal() else None
+        sender, now = (before.sender or None, time.time()) if before else (None, time.time())
         with self._open() as db:
             db.execute(
-                "INSERT INTO questions (name, role, body, at) VALUES (?, ?, ?, ?)"
+                "INSERT INTO questions (name, role, body, at, claimant, claimed) VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (name) DO UPDATE SET role = excluded.role, body = excluded.body",
-                (name, role, body, time.time()),
+                (name, role, body, now, sender, now if sender else None),
             )
 
     def questions(self) -> list[Question]:

@@ -7,23 +7,31 @@ import re
 from mlestar import bans, scripts
 from mlestar.brains.playbook.setup import imports
 from mlestar.brains.playbook.shelf import Shelf, brought, setup_of
+from mlestar.leveltwo import ALL_MEMBERS
 from mlestar.records import Recipe
 from mlestar.roles import BlendPlan, PlanBlend, RewrittenCells, WriteBlend
 
 
 def plan_blend(shelf: Shelf, request: PlanBlend) -> BlendPlan:
-    """The next blend of the library that was not tried: those for this metric first, then the cheaper ones."""
-    done = {source for _, source, _ in request.tried} | {name for name, _, _ in request.tried}
-    never = bans.told(request.hints)
-    left = [r for r in shelf.stacks if r.name not in done and not bans.broken(never, r.name, named(r).text)]
+    """The next blend of the library that was not tried: those for this metric first, then the cheaper ones.
+
+    One that bears many members is tried on all of them, too, before another.
+    """
+    done, never = {name for name, _, _ in request.tried}, bans.told(request.hints)
     words = set(re.findall(r"[a-z0-9]+", shelf.profile.metric))
-    left.sort(key=lambda r: (-len(words & set(r.tags)), r.cost, r.name))
-    return named(left[0]) if left and len(request.members) > 1 else BlendPlan("")
+    stacks = sorted(shelf.stacks, key=lambda r: (-len(words & set(r.tags)), r.cost, r.name))
+    few, many = len(request.chosen) > 1, len(request.members) > max(1, len(request.chosen))
+    left = [named(r) for r in stacks if few] + [named(r, True) for r in stacks if many and "many" in r.tags]
+    left.sort(key=lambda plan: [r.name for r in stacks].index(plan.recipe))
+    free = (
+        p for p in left if p.recipe + ALL_MEMBERS * p.every not in done and not bans.broken(never, p.recipe, p.text)
+    )
+    return next(free, BlendPlan(""))
 
 
-def named(recipe: Recipe) -> BlendPlan:
+def named(recipe: Recipe, every: bool = False) -> BlendPlan:
     """A blend recipe as the planner names it."""
-    return BlendPlan(f"{recipe.name}: {recipe.why.partition('. ')[0]}", recipe.name)
+    return BlendPlan(f"{recipe.name}: {recipe.why.partition('. ')[0]}", recipe.name, every=every)
 
 
 def write_blend(shelf: Shelf, request: WriteBlend) -> RewrittenCells:

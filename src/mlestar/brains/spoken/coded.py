@@ -157,7 +157,7 @@ def blend_plan(request: roles.PlanBlend, answer: Answer, ground: Ground, package
     if not text:
         raise BadAnswer('Say in `"plan"` of a json block how the members are joined, or send `{"stop": true}`.')
     if answer.codes:
-        return roles.BlendPlan(text, cells=_blend(answer, ground, packages))
+        return roles.BlendPlan(text, cells=_blend(answer, ground, packages), every=True)
     name = line(fields, "recipe").strip("`")
     if name and name not in {r.name for r in ground.shelf.stacks}:
         known = ", ".join(r.name for r in ground.shelf.stacks)

@@ -167,7 +167,7 @@ def _debug(request: roles.Debug, ground: Ground, here: Surroundings, left: Left)
 
 def _plan_blend(request: roles.PlanBlend, ground: Ground, here: Surroundings, left: Left) -> Values:
     return {
-        "members": telling.members(request.members, request.scores),
+        "members": telling.members(request.members, request.scores, request.chosen, request.profile.direction == "max"),
         "tried": telling.tried(request.tried),
         "standing": telling.standing(request.standing),
         "library": telling.recipes(ground.shelf.stacks, "Blends of the library"),

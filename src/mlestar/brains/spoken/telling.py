@@ -33,9 +33,10 @@ def budget(here: Surroundings, left: Left) -> str:
     told = f"Left: {', '.join(kept)}. " if kept else ""
     each = duration(advised(here, left))
     return (
-        f"{told}A script is run once per fold, {left.folds} in all, and {here.jobs} jobs run side by side: "
-        f"**under {each} for one execution** leaves time for another change after it. Longer is scored too, but a job "
-        f"that begins now is killed after {duration(left.job_seconds)}."
+        f"{told}A script is run once per fold, {left.folds} in all, {left.slots} at a time, and once more on all rows "
+        f"at the end: **under {each} for one execution** leaves time for another change after it. Longer is scored "
+        f"too, where its folds and its end still fit, but a job that begins now is killed after "
+        f"{duration(left.job_seconds)}."
     )
 
 
@@ -43,7 +44,7 @@ def advised(here: Surroundings, left: Left) -> float:
     """Seconds that one execution should take at most, so that several evaluations still fit into the phase."""
     if left.phase_seconds is None:
         return here.job_seconds
-    turns = -(-left.folds // max(1, here.jobs))
+    turns = -(-left.folds // left.slots)
     return min(here.job_seconds, max(left.phase_seconds / (EVALUATIONS * turns), 5.0))
 
 
@@ -168,10 +169,17 @@ def sample(shelf: Shelf, about: str) -> str:
     )
 
 
-def members(keys: Sequence[str], scores: Sequence[tuple[str, float]]) -> str:
-    """The members of the greedy blend, with their scores."""
-    alone = dict(scores)
-    return fenced(table(("member", "score"), [(key, number(alone.get(key))) for key in keys[:MOST_MEMBERS]]))
+def members(
+    keys: Sequence[str], scores: Sequence[tuple[str, float]], chosen: Sequence[tuple[str, float]], largest: bool
+) -> str:
+    """The members that may be joined, best first, with their scores and their weights in the greedy blend."""
+    alone, weights, worst = dict(scores), dict(chosen), float("-inf") if largest else float("inf")
+    ranked = sorted(keys, key=lambda key: alone.get(key, worst), reverse=largest)
+    rows = [
+        (key, number(alone.get(key)), f"{weights[key]:.3f}" if weights.get(key) else "")
+        for key in ranked[:MOST_MEMBERS]
+    ]
+    return fenced(table(("member", "score", "greedy weight"), rows))
 
 
 def tried(done: Sequence[tuple[str, str, float]]) -> str:
