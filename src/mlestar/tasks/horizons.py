@@ -123,7 +123,7 @@ def counted(source: Source, column: str) -> int | None:
     """The first number of a test column that counts the steps of each series, 0 or 1; None where it counts nothing."""
     if not source.time:
         return None
-    _, _, theirs, later = _aligned(source)
+    later = _aligned(source)[3]
     values = pd.to_numeric(texts(source.test.frame[column]), errors="coerce").to_numpy(float)
     steps = pd.Series(later).groupby(names(source.test.frame, source.series)).rank(method="first").to_numpy()
     return next((first for first in (0, 1) if np.array_equal(values, steps - 1 + first)), None)

@@ -15,7 +15,7 @@ from mlestar.tasks.infer_files import Files, Findings, find, heads
 from mlestar.tasks.infer_metric import Form, form
 from mlestar.tasks.infer_series import Scale, Series, scale, series
 from mlestar.tasks.infer_split import split
-from mlestar.tasks.manifest import Manifest, read_manifest
+from mlestar.tasks.manifest import Manifest, TaskEntry, read_manifest
 from mlestar.tasks.source import Source, Table
 from mlestar.tasks.tables_text import decode
 

@@ -22,6 +22,7 @@ from mlestar.tasks.infer_files import Findings, heads
 from mlestar.tasks.infer_split import is_dates, time_named, times_of
 from mlestar.tasks.manifest import TaskEntry
 from mlestar.tasks.source import Table
+from mlestar.tasks.tables import texts
 
 _MOST_KEYS = 3  # columns that together name a series
 _MOST_CANDIDATES = 8
@@ -116,8 +117,9 @@ def names(frame: pd.DataFrame, keys: Sequence[str]) -> NDArray[Any]:
     """One text per row that names its series."""
     if not keys:
         return np.full(len(frame), "", dtype=object)
-    parts = [frame[key].astype(str) for key in keys]
-    joined = parts[0].str.cat(parts[1:], sep="\x1f") if len(parts) > 1 else parts[0]
+    joined = texts(frame[keys[0]])
+    for key in keys[1:]:
+        joined = joined + "\x1f" + texts(frame[key])
     return joined.to_numpy(object)
 
 
