@@ -29,6 +29,8 @@ DEFINES: dict[str, dict[str, tuple[str, ...]]] = {
     "load": {"load": ()},
     "blend": {"blend": ("parts",)},
     "learn": {"learn": ("known", "y", "seed")},
+    "curves": {"curves": ("past",)},
+    "seasons": {"seasons": ("past",)},
 }
 ALWAYS = frozenset({"numpy", "pandas", "pyarrow", "scipy", "sklearn"})  # every script may rest on these
 _FRAME = ("setup", "features", "predict", "blend", "post", "submit")  # what a skeleton brings
@@ -134,12 +136,12 @@ def script(recipe: Recipe, others: Sequence[Recipe], installed: frozenset[str], 
     """
     mine = replace(recipe, when=())
     shelf = Shelf((mine, *others), installed, profile)
-    framed = (skeleton_recipe(profile), load_recipe(profile, files=bool(row_files(profile))))
+    framed = (skeleton_recipe(profile, recipe.kind), load_recipe(profile, files=bool(row_files(profile))))
     if recipe.name not in framed if recipe.cell in ("skeleton", "load") else mine not in shelf.usable:
         return ""
     if recipe.cell == "model":
         return assemble(shelf, mine)
-    text = assemble(shelf, quickest(shelf))
+    text = assemble(shelf, quickest(shelf, recipe.kind))
     if recipe.cell in ("skeleton", "load"):
         return text
     text = changed(shelf, text, recipe.cell, mine)
