@@ -1,7 +1,8 @@
 """Small tasks made in code, always the same: what a recipe is tried on by `mle-star library check`.
 
 A table has every kind of column, gaps, and a category that only the test has; a text's words are drawn with odds that
-differ by class; series are of unlike length, with gaps, zeros, a constant and a new one. What is to be learned is plain, so that a recipe which works at all beats a constant.
+differ by class; series are those of `samples_series`. What is to be learned is plain, so that a recipe which works at
+all beats a constant.
 """
 
 from __future__ import annotations

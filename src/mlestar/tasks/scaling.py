@@ -69,7 +69,7 @@ def _naive2(
 
 
 def _factors(values: Floats, season: int) -> Floats:
-    """Multiplicative seasonal factors by classical decomposition; ones without a sure season or with values not positive."""
+    """Multiplicative seasonal factors by classical decomposition; ones without a sure season or positive values."""
     if season < 2 or len(values) < 3 * season or (values <= 0).any():
         return np.ones(season)
     centred = values - values.mean()

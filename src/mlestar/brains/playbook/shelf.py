@@ -13,7 +13,7 @@ from mlestar.errors import SettingsError
 from mlestar.records import Profile, Recipe
 
 FIXED = ("setup", "load", "features", "target", "model", "predict", "weights", "blend", "post", "submit")
-BASIC = ("numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids", "row_files")
+BASIC = ("numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids", "row_files", "lags")
 
 
 def form(profile: Profile) -> str:
