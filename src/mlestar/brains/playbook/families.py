@@ -78,7 +78,7 @@ def strength(name: str, profile: Profile) -> float:
     kind, _, plain = name.rpartition(":")
     if kind == "series":
         order: tuple[str, ...] = _SERIES if profile.series_count * profile.history >= _LEARNED else _SHORT
-        weight = 0.8 if known_ahead(profile) else 1.0
+        weight = 1.0
     elif kind:
         order = _WORDS if has(profile, "texts") else _ITEMS
         weight = _about_text(profile)
@@ -86,7 +86,8 @@ def strength(name: str, profile: Profile) -> float:
         size = "small" if profile.rows < _SMALL else "medium" if profile.rows < _LARGE else "large"
         order = _TABLE[size]
         weight = 1.0 - 0.85 * _about_text(profile)
-        weight *= 0.5 if profile.time and not known_ahead(profile) else 1.0
+        if profile.time:  # of a forecast a table tells what is known ahead, and lags
+            weight *= 0.85 if known_ahead(profile) else 0.5
     place = order.index(plain) if plain in order else len(order)
     return weight * (1.0 - place / (len(order) + 2))
 
