@@ -129,7 +129,7 @@ def write(sample: Sample, folder: Path) -> None:
     if sample.files:
         for side, keys in (("train", cells["id"][: sample.rows]), ("test", cells["id"][test])):
             _row_files(folder / side, list(keys))
-    _describe(sample, list(answers), folder)
+    _describe(sample, [str(name) for name in answers], folder)
 
 
 def _describe(sample: Sample, targets: list[str], folder: Path) -> None:
