@@ -110,11 +110,11 @@ def write(sample: Sample, folder: Path) -> None:
     """Write a built-in task as a task folder; `folder` must not exist."""
     folder.mkdir(parents=True)
     if sample.about == "series":
-        known, asked, columns = samples_series.tables(sample.name, sample.targets)
+        known, asked, goals = samples_series.tables(sample.name, sample.targets)
         _save(known, folder / f"train.{sample.suffix}")
         _save(asked, folder / f"test.{sample.suffix}")
-        asked[["id"]].assign(**dict.fromkeys(columns, 0.5)).to_csv(folder / "sample_submission.csv", index=False)
-        _describe(sample, columns, folder)
+        asked[["id"]].assign(**dict.fromkeys(goals, 0.5)).to_csv(folder / "sample_submission.csv", index=False)
+        _describe(sample, goals, folder)
         return
     whole = sample.rows + sample.rows // 3
     cells, signal = (_texts if sample.about == "text" else _table)(whole, sample.rows)
