@@ -148,6 +148,14 @@ def test_a_series_that_is_constant_counts_by_the_others(tmp_path: Path) -> None:
     assert (scale > 0).all()
 
 
+def test_dates_with_gaps_are_no_time_of_series(tmp_path: Path) -> None:
+    folder = panel(tmp_path / "task", dated=True)
+    frame = pd.read_csv(folder / "train.csv")
+    frame.loc[3, "day"] = ""
+    frame.to_csv(folder / "train.csv", index=False)
+    assert understand(folder).kind == "table"
+
+
 def test_task_toml_names_series_time_and_season(tmp_path: Path) -> None:
     toml = '[task]\nsplit = "horizon"\nseries = ["shop"]\ntime = "day"\nseason = 2\n'
     found: Source = understand(panel(tmp_path / "task", toml=toml))

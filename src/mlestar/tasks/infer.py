@@ -101,7 +101,7 @@ def _read(folder: Path, manifest: Manifest, made: Callable[[Findings], Files] | 
 
 def _series(train: Table, test: Table, parts: Columns, judged: Form, entry: TaskEntry) -> tuple[Series | None, str]:
     """The series that the test continues, and that in words; labels along time are no forecast of one series."""
-    if entry.kind not in (None, "forecast"):
+    if entry.kind not in (None, "forecast") or entry.split not in (None, "horizon"):
         return None, ""
     found = series(train, test, parts, entry)
     if found is None or not (found.keys or judged.predicts == "value"):

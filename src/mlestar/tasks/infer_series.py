@@ -62,7 +62,9 @@ def series(train: Table, test: Table, columns: Columns, entry: TaskEntry) -> Ser
 
 def _moments(train: Table, test: Table, time: str) -> tuple[pd.Series[Any], pd.Series[Any]] | None:
     now, later = times_of(cells(train, time)), times_of(cells(test, time))
-    return None if now is None or later is None else (now, later)
+    if now is None or later is None or len(now) < len(train.frame) or len(later) < len(test.frame):
+        return None  # no times, or gaps in them
+    return now, later
 
 
 def _candidates(
