@@ -82,6 +82,11 @@ class Profile:
     class_shares: tuple[float, ...] = ()
     integer_target: bool = False
     warnings: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()  # of a forecast: the columns that name a series; () = it is one series
+    time: str = ""  # of a forecast: the column of its times; "" = it is no forecast
+    series_count: int = 0
+    history: int = 0  # median rows of a series
+    horizon: int = 0  # median rows of a series in the test
 
 
 # --- scripts, jobs, outcomes -----------------------------------------------------------------------

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from mlestar.errors import TaskError
 from mlestar.records import Asset
 from mlestar.tasks.source import Source, Table
-from mlestar.tasks.splits import FOLDS, Cut, cut, moments
+from mlestar.tasks.splits import FOLDS, Cut, cut
+from mlestar.tasks.times import moments
 
 
 def source(train: dict[str, Any], test: dict[str, Any], split: str, classes: tuple[str, ...] = ("0", "1")) -> Source:

@@ -16,7 +16,7 @@ from mlestar import plain
 from mlestar.errors import SettingsError
 from mlestar.records import Recipe
 
-KINDS = ("table", "text", "stack", "any")
+KINDS = ("table", "text", "series", "stack", "any")
 FORMS = ("classes", "values", "any")
 FACTS = (
     "numbers",
@@ -34,6 +34,7 @@ FACTS = (
     "imbalanced",
     "missing",
     "ids_structured",
+    "forecast",
 )
 _TEXTS = ("name", "kind", "cell", "form", "source")
 _LISTS = ("when", "tags", "needs")
@@ -41,7 +42,7 @@ _KEYS = (*_TEXTS, *_LISTS, "cost")
 _ORDER = ("name", "kind", "cell", "form", "when", "tags", "needs", "cost", "source")
 _FIELDS = {"cell": "cells", "neutral": "neutral"}  # of Recipe, by what stands at a fence
 _FENCE = re.compile(r"^```python +(cell|neutral)=([A-Za-z][\w-]*)\s*$")
-_CONDITION = re.compile(rf"(rows(>=|<=)\d+|metric:\w+|{'|'.join(FACTS)})")
+_CONDITION = re.compile(rf"((?:rows|series|history)(>=|<=)\d+|metric:\w+|{'|'.join(FACTS)})")
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,8 @@ def _facts(source: Source) -> list[str]:
         "echo": ", ".join(source.echo_columns),
         "metric": f"{source.metric}, {'higher' if source.direction == 'max' else 'lower'} is better",
         "split": source.split,
+        "series": ", ".join(source.series),
+        "time": source.time,
         "row files": "; ".join(f"{asset.train} | {asset.test} ({asset.kind})" for asset in source.assets),
         "train only": ", ".join(source.train_only),
         "other files": ", ".join(source.other_files),

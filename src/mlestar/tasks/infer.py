@@ -12,9 +12,10 @@ from mlestar.tasks import own
 from mlestar.tasks.infer_assets import assets
 from mlestar.tasks.infer_columns import Columns, cells, columns
 from mlestar.tasks.infer_files import Files, Findings, find, heads
-from mlestar.tasks.infer_metric import form
+from mlestar.tasks.infer_metric import Form, form
+from mlestar.tasks.infer_series import Scale, Series, scale, series
 from mlestar.tasks.infer_split import split
-from mlestar.tasks.manifest import Manifest, read_manifest
+from mlestar.tasks.manifest import Manifest, TaskEntry, read_manifest
 from mlestar.tasks.source import Source, Table
 from mlestar.tasks.tables_text import decode
 
@@ -64,7 +65,9 @@ def _read(folder: Path, manifest: Manifest, made: Callable[[Findings], Files] | 
     judged = form(files, parts, description, entry, say)
     found = assets(folder, manifest, files, test, parts, made is not None, say)
     _check_features(files, test, parts, bool(found.assets))
-    cut = split(files.train, test, parts, judged.predicts, bool(judged.classes), description, entry, say)
+    going_on, told = _series(files.train, test, parts, judged, entry)
+    cut = split(files.train, test, parts, judged.predicts, bool(judged.classes), description, entry, say, told)
+    scaled = scale(going_on, files.train, judged.metric, description, entry, say) if going_on else Scale()
     only = tuple(c for c in heads(files.train) if c not in test.frame and c not in (*parts.target, *parts.id))
     _warn_columns(files, test, parts, only, say)
     return Source(
@@ -89,7 +92,22 @@ def _read(folder: Path, manifest: Manifest, made: Callable[[Findings], Files] | 
         evidence=tuple(say.evidence),
         warnings=tuple(say.warnings),
         settings=manifest.settings(),
+        series=going_on.keys if going_on and cut == "horizon" else (),
+        time=going_on.time if going_on and cut == "horizon" else "",
+        season=scaled.season,
+        reference=scaled.reference,
     )
+
+
+def _series(train: Table, test: Table, parts: Columns, judged: Form, entry: TaskEntry) -> tuple[Series | None, str]:
+    """The series that the test continues, and that in words; labels along time are no forecast of one series."""
+    if entry.kind not in (None, "forecast") or entry.split not in (None, "horizon"):
+        return None, ""
+    found = series(train, test, parts, entry)
+    if found is None or not (found.keys or judged.predicts == "value"):
+        return None, ""
+    of = f"each series of {', '.join(map(repr, found.keys))}" if found.keys else "the one series"
+    return found, f"the test continues {of} in {found.time!r}"
 
 
 def _description(folder: Path, files: Files, say: Findings) -> str:

@@ -48,8 +48,12 @@ def split(
     description: str,
     entry: TaskEntry,
     say: Findings,
+    told: str = "",
 ) -> str:
-    """The kind of split, as DESIGN.md §3 writes it; several that fit are told, and the strictest is taken."""
+    """The kind of split, as DESIGN.md §3 writes it; several that fit are told, and the strictest is taken.
+
+    `told` says which series the test continues, if it continues any.
+    """
     if entry.split:
         column = entry.split.partition(":")[2]
         if column and column not in train.frame:
@@ -58,8 +62,7 @@ def split(
         return entry.split
     found = [
         *_told(train, test, columns, description),
-        *_continued(train, test, columns),
-        *_times(train, test, columns),
+        *([("horizon", told)] if told else _times(train, test, columns)),
         *_groups(train, test, columns),
     ]
     for kind, why in found:
@@ -106,32 +109,14 @@ def _sentence(text: str, start: int, end: int) -> str:
     return text[before + 1 : after].strip()
 
 
-def _continued(train: Table, test: Table, columns: Columns) -> list[tuple[str, str]]:
-    """Series that the test continues: for each one, all its test times come after its training times."""
-    shared = _features(train, test, columns)
-    for time in [c for c in shared if _time_named(c)]:
-        now, later = _times_of(cells(train, time)), _times_of(cells(test, time))
-        if now is None or later is None or later.min() > now.max():
-            continue
-        for column in [c for c in shared if c != time]:
-            last = now.groupby(cells(train, column)).max()
-            first = later.groupby(cells(test, column)).min()
-            if not 2 <= len(first) <= len(later) / 2 or not set(first.index) <= set(last.index):
-                continue
-            once = not pd.DataFrame({"s": cells(test, column), "t": later}).duplicated().any()
-            if once and (first > last[first.index]).all():
-                return [("horizon", f"the test continues each series of {column!r} in {time!r}")]
-    return []
-
-
 def _times(train: Table, test: Table, columns: Columns) -> list[tuple[str, str]]:
     """Time and block splits; an id counts only where it is a date, since numbers of rows grow with anything."""
     found = []
-    ids = [c for c in columns.id if c in train.frame and c in test.frame and _is_dates(train, c)]
+    ids = [c for c in columns.id if c in train.frame and c in test.frame and is_dates(train, c)]
     for column in (*ids, *_features(train, test, columns)):
-        if not (_time_named(column) or _is_dates(train, column)):
+        if not (time_named(column) or is_dates(train, column)):
             continue
-        now, later = _times_of(cells(train, column)), _times_of(cells(test, column))
+        now, later = times_of(cells(train, column)), times_of(cells(test, column))
         if now is None or later is None or now.nunique() < 3:
             continue
         if later.min() > now.max():
@@ -169,17 +154,18 @@ def _groups(train: Table, test: Table, columns: Columns) -> list[tuple[str, str]
     return [(kind, why) for _, kind, why in sorted(found)]
 
 
-def _time_named(column: str) -> bool:
+def time_named(column: str) -> bool:
+    """Whether a column's name says that it is a time."""
     return any(word in _TIMES or word.endswith(("date", "time")) for word in words(column))
 
 
-def _is_dates(table: Table, column: str) -> bool:
+def is_dates(table: Table, column: str) -> bool:
     """Texts that are dates, by the first of them: plain numbers are times only where their name says so."""
     values = cells(table, column)
     return dates(values[values.str.strip() != ""].head(200)) is not None
 
 
-def _times_of(values: pd.Series[Any]) -> pd.Series[Any] | None:
+def times_of(values: pd.Series[Any]) -> pd.Series[Any] | None:
     """A column as numbers that grow with time; None when it is no time."""
     parsed = dates(values)
     if parsed is not None:

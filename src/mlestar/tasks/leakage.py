@@ -31,6 +31,8 @@ def suspicions(source: Source, profile: Profile, rows: Rows) -> tuple[str, ...]:
     found = []
     for column in profile.columns:
         strength = 0.0
+        if column.name == source.time:
+            continue  # a trend is no leak
         if column.kind == "number":
             strength = _strength(numbers(texts(frame[column.name])), goals)
         elif column.kind in ("category", "boolean"):
@@ -40,7 +42,7 @@ def suspicions(source: Source, profile: Profile, rows: Rows) -> tuple[str, ...]:
     if not source.split.startswith(("time", "blocks", "horizon")) and _strength(pd.Series(some), goals) >= ORDER:
         found.append("the order of the training rows tells the target")
     for name in source.id:
-        if name in frame and _strength(numbers(texts(frame[name])), goals) >= ORDER:
+        if name in frame and name != source.time and _strength(numbers(texts(frame[name])), goals) >= ORDER:
             found.append(f"the id {name!r} tells the target")
     return tuple(f"leakage: {text}" for text in found)
 

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mlestar.errors import TaskError
 from mlestar.plain import word
@@ -45,13 +45,16 @@ class TaskEntry(_Strict):
     metric: str | None = None
     direction: Literal["min", "max"] | None = None
     split: str | None = None
+    series: tuple[str, ...] | None = None  # of a forecast: the columns that name a series, none for one series
+    time: str | None = None
+    season: int | None = Field(default=None, ge=1)  # of MASE and OWA
     train: str | None = None
     test: str | None = None
     sample: str | None = None
     kind: Literal["table", "forecast", "pixels", "custom"] | None = None
     shared: tuple[str, ...] = ()  # with a task.py: files and folders that every view has as they are
 
-    @field_validator("target", "id", "shared", mode="before")
+    @field_validator("target", "id", "shared", "series", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         if isinstance(value, str):

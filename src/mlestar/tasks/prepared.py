@@ -18,7 +18,7 @@ import pandas as pd
 from mlestar.errors import RunError
 from mlestar.ports import Array, Rows, Serve
 from mlestar.records import Judged
-from mlestar.tasks import cutfile, judge, metrics, own, tables
+from mlestar.tasks import cutfile, judge, metrics, own, scaling, tables
 from mlestar.tasks.infer import understand
 from mlestar.tasks.leakage import suspicions
 from mlestar.tasks.profile import profile
@@ -218,9 +218,9 @@ class Prepared:
             order = np.arange(len(test))
             return Side(None, order, np.zeros_like(order), keys, sample, np.arange(len(source.train.frame)))
         held = self.views.held(name)
-        return Side(
-            truth(source, held), self.cut.owners[held], strata(source, held), keys, sample, self.views.train(name)
-        )
+        train = self.views.train(name)
+        scaled = scaling.context(source, train, held)
+        return Side(truth(source, held), self.cut.owners[held], strata(source, held), keys, sample, train, *scaled)
 
     def _measure(self, side: Side) -> metrics.Metric:
         """The metric, bound to a side."""

@@ -12,6 +12,7 @@ from mlestar.ports import Rows
 from mlestar.records import Asset, Column, Profile
 from mlestar.tasks.infer_columns import numbers
 from mlestar.tasks.infer_files import heads
+from mlestar.tasks.infer_series import names
 from mlestar.tasks.profile_kinds import MISSING, blank, kind_of
 from mlestar.tasks.rowfiles import paths
 from mlestar.tasks.source import Source
@@ -60,7 +61,18 @@ def profile(source: Source, rows: Rows) -> Profile:
         class_shares=_class_shares(source, seen),
         integer_target=integer,
         warnings=source.warnings,
+        series=source.series,
+        time=source.time,
+        **_lengths(source, seen),
     )
+
+
+def _lengths(source: Source, seen: pd.DataFrame) -> dict[str, int]:
+    """How many series there are, and the median rows of one in these rows and in the test."""
+    if not source.time:
+        return {}
+    past, future = (pd.Series(names(side, source.series)).value_counts() for side in (seen, source.test.frame))
+    return {"series_count": len(past), "history": int(past.median()), "horizon": int(future.median())}
 
 
 def _beginning(source: Source, asset: Asset, seen: pd.DataFrame) -> str:

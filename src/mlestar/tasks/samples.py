@@ -1,7 +1,8 @@
 """Small tasks made in code, always the same: what a recipe is tried on by `mle-star library check`.
 
 A table has every kind of column, gaps, and a category that only the test has; a text's words are drawn with odds that
-differ by class. What is to be learned is plain, so that a recipe which works at all beats a constant.
+differ by class; series are those of `samples_series`. What is to be learned is plain, so that a recipe which works at
+all beats a constant.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pandas as pd
 from mlestar.errors import TaskError
 from mlestar.ports import Array
 from mlestar.records import Predicts, Recipe
-from mlestar.tasks import metrics
+from mlestar.tasks import metrics, samples_series
 from mlestar.tasks.prepared import Prepared
 from mlestar.tasks.sides import truth
 
@@ -39,7 +40,7 @@ class Sample:
     metric: str
     classes: int = 0
     targets: int = 1
-    about: Literal["table", "text"] = "table"
+    about: Literal["table", "text", "series"] = "table"
     rows: int = ROWS
     files: bool = False  # whether rows have files of their own
     suffix: str = "csv"
@@ -54,6 +55,9 @@ SAMPLES = (
     Sample("three classes of texts", "label", "accuracy", 3, about="text"),
     Sample("three probabilities of texts", "probability", "log_loss", 3, about="text"),
     Sample("a value of texts", "value", "rmse", about="text"),
+    Sample("many series", "value", "mase", about="series"),
+    Sample("one series", "value", "smape", about="series"),
+    Sample("two targets of series", "value", "mean_columnwise_mae", targets=2, about="series"),
     # the rest only where a recipe asks for it
     Sample("two classes", "label", "f1", 2),
     Sample("many classes", "label", "accuracy", 12),
@@ -62,12 +66,12 @@ SAMPLES = (
     Sample("two probabilities", "probability", "mean_columnwise_roc_auc", targets=2),
     Sample(GRADES, "value", "quadratic_weighted_kappa"),
 )
-_USUAL = 7
+_USUAL = 10
 
 
 def suited(recipe: Recipe) -> tuple[Sample, ...]:
     """The built-in tasks for a recipe, by its kind, form, cell and conditions; perhaps more than it can be used in."""
-    about = "text" if recipe.kind == "text" else "table"
+    about = "series" if "forecast" in recipe.when else recipe.kind if recipe.kind in ("text", "series") else "table"
     forms = ("classes", "values") if recipe.form == "any" else (recipe.form,)
     found = [s for s in SAMPLES if s.about == about and ("values" if s.predicts == "value" else "classes") in forms]
     if recipe.cell == "load":
@@ -105,6 +109,13 @@ def _fits(metric: str, sample: Sample) -> bool:
 def write(sample: Sample, folder: Path) -> None:
     """Write a built-in task as a task folder; `folder` must not exist."""
     folder.mkdir(parents=True)
+    if sample.about == "series":
+        known, asked, goals = samples_series.tables(sample.name, sample.targets)
+        _save(known, folder / f"train.{sample.suffix}")
+        _save(asked, folder / f"test.{sample.suffix}")
+        asked[["id"]].assign(**dict.fromkeys(goals, 0.5)).to_csv(folder / "sample_submission.csv", index=False)
+        _describe(sample, goals, folder)
+        return
     whole = sample.rows + sample.rows // 3
     cells, signal = (_texts if sample.about == "text" else _table)(whole, sample.rows)
     answers = _answers(sample, signal)
@@ -118,7 +129,13 @@ def write(sample: Sample, folder: Path) -> None:
     if sample.files:
         for side, keys in (("train", cells["id"][: sample.rows]), ("test", cells["id"][test])):
             _row_files(folder / side, list(keys))
-    said = {"target": list(answers), "id": ["id"], "metric": sample.metric, "split": "random"}
+    _describe(sample, [str(name) for name in answers], folder)
+
+
+def _describe(sample: Sample, targets: list[str], folder: Path) -> None:
+    """The task's `task.toml` and its description."""
+    split = "horizon" if sample.about == "series" else "random"
+    said = {"target": targets, "id": ["id"], "metric": sample.metric, "split": split}
     lines = [f"{key} = {json.dumps(value)}" for key, value in said.items()]
     (folder / "task.toml").write_text("\n".join(["[task]", *lines, ""]), encoding="utf-8")
     about = f"# {sample.name}\n\nA task made in code.\n\n## Metric\n\n{sample.metric}.\n"

@@ -13,6 +13,7 @@ from mlestar.errors import TaskError
 from mlestar.ports import Array, Rows, Serve
 from mlestar.tasks import metrics
 from mlestar.tasks.judge import Form
+from mlestar.tasks.scaling import METRICS
 from mlestar.tasks.source import Source
 from mlestar.tasks.tables import texts
 
@@ -21,7 +22,10 @@ _BOOLEANS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One view's test rows, in the order of its test table. `truth` is None for the real view."""
+    """One view's test rows, in the order of its test table. `truth` is None for the real view.
+
+    `scale` and `reference` are what MASE and OWA need (`metrics.Context`).
+    """
 
     truth: Array | None
     owners: Rows
@@ -29,12 +33,15 @@ class Side:
     keys: pd.DataFrame
     sample: pd.DataFrame
     train: Rows
+    scale: Array | None = None
+    reference: tuple[float, float] | None = None
 
     def take(self, rows: Rows) -> Side:
         """The side with only some of its rows."""
         keys, sample = (frame.iloc[rows].reset_index(drop=True) for frame in (self.keys, self.sample))
         truth = None if self.truth is None else self.truth[rows]
-        return Side(truth, self.owners[rows], self.strata[rows], keys, sample, self.train)
+        scale = None if self.scale is None else self.scale[rows]
+        return Side(truth, self.owners[rows], self.strata[rows], keys, sample, self.train, scale, self.reference)
 
 
 def joined(sides: list[Side]) -> Side:
@@ -42,6 +49,8 @@ def joined(sides: list[Side]) -> Side:
     if len(sides) == 1:
         return sides[0]
     known = [side.truth for side in sides if side.truth is not None]
+    scales = [side.scale for side in sides if side.scale is not None]
+    references = [side.reference for side in sides if side.reference is not None]
     return Side(
         np.concatenate(known) if len(known) == len(sides) else None,
         np.concatenate([side.owners for side in sides]),
@@ -49,6 +58,10 @@ def joined(sides: list[Side]) -> Side:
         pd.concat([side.keys for side in sides], ignore_index=True),
         pd.concat([side.sample for side in sides], ignore_index=True),
         sides[0].train,
+        np.concatenate(scales) if len(scales) == len(sides) else None,
+        (float(np.mean([r[0] for r in references])), float(np.mean([r[1] for r in references])))
+        if references
+        else None,
     )
 
 
@@ -92,9 +105,13 @@ def found_metric(source: Source, serve: Serve | None) -> metrics.Metric:
 
 
 def metric(found: metrics.Metric, source: Source, side: Side) -> metrics.Metric:
-    """The task's metric, bound to the side where it is the user's own."""
+    """The task's metric, bound to the side where it is the user's own, MASE or OWA."""
+    if side.truth is None and source.metric in METRICS:
+        return found  # nothing is scored
     custom = ".py:" in source.metric
     context = metrics.Context(
+        scale=side.scale,
+        reference=side.reference,
         columns=source.prediction_columns,
         classes=source.classes,
         predicts=source.predicts,

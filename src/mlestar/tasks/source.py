@@ -52,3 +52,7 @@ class Source:
     evidence: tuple[str, ...]
     warnings: tuple[str, ...]
     settings: tuple[tuple[str, str], ...] = ()  # what task.toml said
+    series: tuple[str, ...] = ()  # of a forecast: the columns that name a series; () = it is one series
+    time: str = ""  # of a forecast: the column of its times
+    season: int = 0  # of MASE and OWA: the lag of the naive step
+    reference: tuple[float, float] | None = None  # of OWA: the reference's sMAPE and MASE; None = Naive2's

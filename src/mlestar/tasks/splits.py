@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mlestar.errors import TaskError
 from mlestar.ports import Rows
+from mlestar.tasks.horizons import windows
 from mlestar.tasks.source import Source
 from mlestar.tasks.tables import texts
+from mlestar.tasks.times import moments
 
 FOLDS = 5
 SEALED_SHARE, SEALED_MOST, SEALED_ROWS, SEALED_OWNERS = 0.15, 10_000, 300, 10
@@ -24,7 +25,10 @@ TIME_BLOCKS = 100  # time is cut into at most so many owners
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """Row positions of the training table. `owners[i]` is the owner of row i (in time order for `time`)."""
+    """Row positions of the training table. `owners[i]` is the owner of row i (in time order for `time`).
+
+    For `horizon` fold 0 is the latest window, and a fold is learned from what lies before it.
+    """
 
     kind: str
     sealed: Rows
@@ -40,6 +44,8 @@ class Cut:
     def train(self, fold: int) -> Rows:
         """The search rows that fold `fold` is learned from; for `time` only those before it."""
         rows = self._without(self.sealed, self.folds[fold])
+        if self.kind == "horizon":  # fold 0 is the latest window
+            rows = self._without(self.sealed, *self.folds[: fold + 1])
         if self.kind == "time":
             rows = rows[self.owners[rows] < self.owners[self.folds[fold]].min()]
         return rows
@@ -64,13 +70,15 @@ def cut(source: Source, seed: int, *, seal: bool = True) -> Cut:
         return _time_cut(source, column, seal)
     if kind == "blocks":
         return _blocks_cut(source, column, seed, seal)
+    if kind == "horizon":
+        return _horizon_cut(source, seal)
     if kind == "group":
         owners, why = _codes(_column(source, column)), f"groups of column {column!r} stay together"
     elif kind in ("random", "stratified"):
         owners, why = twins(source)
     else:
         raise TaskError(
-            f"split {source.split!r} cannot be cut: use random, stratified, group:, time: or blocks:<column>."
+            f"split {source.split!r} cannot be cut: use random, stratified, group:, time:, blocks:<column> or horizon."
         )
     if owners.max() + 1 < FOLDS + 1:
         what = f"column {column!r}" if column else source.train.name
@@ -141,18 +149,6 @@ def twins(source: Source) -> tuple[Rows, str]:
     return _codes(pd.Series(mine)), why
 
 
-def moments(values: pd.Series[str]) -> NDArray[np.float64]:
-    """Times as numbers that sort: numeric texts as they are, dates as nanoseconds; unreadable ones first."""
-    names, inverse = np.unique(texts(values).to_numpy(str), return_inverse=True)
-    numbers = pd.to_numeric(pd.Series(names), errors="coerce")
-    if numbers.notna().mean() < 0.5:
-        dates = pd.to_datetime(pd.Series(names), errors="coerce", format="mixed", utc=True)
-        numbers = dates.astype("int64").where(dates.notna()).astype(float)
-    if numbers.notna().mean() < 0.5:
-        raise TaskError(f"column {values.name!r} does not hold times that can be read, such as {names[0]!r}.")
-    return np.asarray(np.nan_to_num(numbers.to_numpy(float)[inverse], nan=-np.inf, neginf=-np.inf), np.float64)
-
-
 def _time_cut(source: Source, column: str, seal: bool) -> Cut:
     when = moments(_column(source, column))
     _, moment, counts = np.unique(when, return_inverse=True, return_counts=True)
@@ -170,6 +166,17 @@ def _time_cut(source: Source, column: str, seal: bool) -> Cut:
     folds = tuple(np.flatnonzero(np.isin(owners, window)) for window in windows)
     why = f"by {column!r}: fold k is the k-th later window and is learned from the rows before it"
     return Cut("time", sealed, folds, owners, _told(source.split, why, sealed, owners))
+
+
+def _horizon_cut(source: Source, seal: bool) -> Cut:
+    found = windows(source, FOLDS + seal)
+    last = np.flatnonzero(found.window == 0)
+    if seal and (len(last) < SEALED_ROWS or len(np.unique(found.owners[last])) < SEALED_OWNERS):
+        return _horizon_cut(source, seal=False)
+    sealed = last if seal else np.empty(0, np.intp)
+    folds = tuple(np.flatnonzero(found.window == k + seal) for k in range(FOLDS))
+    why = f"{found.why}: fold 0 is the latest, each is learned from the rows before it"
+    return Cut("horizon", sealed, folds, found.owners, _told(source.split, why, sealed, found.owners))
 
 
 def _blocks_cut(source: Source, column: str, seed: int, seal: bool) -> Cut:

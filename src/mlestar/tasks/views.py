@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from mlestar.errors import TaskError
 from mlestar.ports import Rows
-from mlestar.tasks import tables
+from mlestar.tasks import horizons, tables
 from mlestar.tasks.names import derived, fresh, renamed
 from mlestar.tasks.others import Others, others
 from mlestar.tasks.rowfiles import MOMENT, Filler, Store, emptied, paths, settle
 from mlestar.tasks.source import Source
-from mlestar.tasks.splits import FOLDS, Cut, moments, spread, strata
+from mlestar.tasks.splits import FOLDS, Cut, spread, strata
+from mlestar.tasks.times import moments
 
 SHARES = (8, 4)
 PARTS = {f"fold-{k}-of-{share}": (f"fold-{k}", share) for share in SHARES for k in range(FOLDS)}
@@ -80,7 +81,9 @@ class Views:
         most = len(rows) if self.search_rows is None else min(self.search_rows, len(rows))
         if name in PARTS:
             most //= PARTS[name][1]
-        return rows if most == len(rows) else rows[spread(strata(self.source, rows), most, self._rng(name, 1))]
+        if most == len(rows) or self.cut.kind == "horizon":  # a forecast needs its series whole
+            return rows
+        return rows[spread(strata(self.source, rows), most, self._rng(name, 1))]
 
     def test(self, name: str) -> pd.DataFrame:
         """A view's test table: the real test's columns in its order, one row per held row."""
@@ -124,6 +127,8 @@ class Views:
                 columns[column] = [real[column].iloc[0]] * len(held)
             elif column in train.columns:
                 columns[column] = train[column].iloc[held].reset_index(drop=True)
+            elif (start := horizons.counted(source, column)) is not None:
+                columns[column] = _like(horizons.counts(source, held, start), real[column])
             else:
                 columns[column] = _like(derived(column, real[column], len(held), source.test.name), real[column])
         return pd.DataFrame(columns, columns=real.columns)
@@ -203,8 +208,10 @@ def _like(names: list[str], real: pd.Series[Any]) -> list[Any]:
 
 
 def _time_order(source: Source) -> NDArray[np.float64] | None:
-    """The training rows' times if the real test is ordered by time, else None (held rows are shuffled)."""
+    """The training rows' order if the real test is ordered by time, else None (held rows are shuffled)."""
     kind, _, column = source.split.partition(":")
+    if kind == "horizon":
+        return horizons.in_order(source)
     if kind not in ("time", "blocks") or column not in source.test.frame.columns:
         return None
     when = moments(tables.texts(source.test.frame[column]))

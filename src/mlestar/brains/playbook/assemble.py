@@ -34,13 +34,15 @@ class Frame:
     setups: tuple[str, ...]
 
 
-def frame(shelf: Shelf) -> Frame:
-    """The frame for a profile; raises SettingsError where the library has no skeleton for it."""
+def frame(shelf: Shelf, kind: str = "") -> Frame:
+    """The frame for a profile and models of a kind; raises SettingsError where the library has no skeleton for it."""
     profile = shelf.profile
-    skeleton = shelf.skeleton(skeleton_recipe(profile))
+    skeleton = shelf.skeleton(skeleton_recipe(profile, kind))
     load = shelf.skeleton(load_recipe(profile, files=bool(row_files(profile))))
     plain = {name: shelf.plain(name) for name in shelf.feature_cells if name in BASIC}
-    chosen = [recipe for recipe in (*plain.values(), _target(shelf), _post(shelf)) if recipe is not None]
+    plain = {} if kind == "series" else plain
+    goal = None if kind == "series" else _target(shelf)  # series have curves of their own
+    chosen = [recipe for recipe in (*plain.values(), goal, _post(shelf)) if recipe is not None]
     cells: dict[str, str] = brought(skeleton) | brought(load)
     for recipe in chosen:
         cells |= brought(recipe)
@@ -51,7 +53,7 @@ def frame(shelf: Shelf) -> Frame:
 
 def assemble(shelf: Shelf, model: Recipe) -> str:
     """The first script of a model: the skeleton, the plain features that the profile warrants, the model."""
-    made = frame(shelf)
+    made = frame(shelf, model.kind)
     cells = dict(made.cells)
     companions = {k: v for k, v in brought(model).items() if k == "model" or k in cells or k == "predict"}
     return put_together(
@@ -70,6 +72,8 @@ def changed(shelf: Shelf, script: str, cell: str, recipe: Recipe) -> str:
     book = scripts.parse(script)
     here = spots.part(book, cell)
     new = _needed(recipe, {k: v for k, v in brought(recipe).items() if k == recipe.cell or k in here})
+    if recipe.kind == "series":
+        new = _needed(shelf.skeleton(skeleton_recipe(shelf.profile, recipe.kind)), here | new, new)
     setups = [book["setup"], setup_of(recipe)]
     if recipe.cell == "model":
         for name, fallback in _lost_companions(shelf, here, recipe).items():
@@ -111,11 +115,16 @@ def _spot(book: Notebook, cell: str, name: str) -> str:
     return own if own in book or name not in book else name
 
 
-def _needed(model: Recipe, companions: dict[str, str]) -> dict[str, str]:
-    """The companions, and the recipe's other cells that those read."""
-    reads = set().union(*map(scripts.used, companions.values()))
-    others = {k: v for k, v in brought(model).items() if k not in companions}
-    return companions | {k: v for k, v in others.items() if scripts.defined(v) & reads}
+def _needed(recipe: Recipe, there: dict[str, str], new: dict[str, str] | None = None) -> dict[str, str]:
+    """The new cells (by default those that are there), and the recipe's other cells that those read, and so on."""
+    found = dict(there if new is None else new)
+    while True:
+        reads = set().union(*map(scripts.used, found.values()))
+        others = {k: v for k, v in brought(recipe).items() if k not in there and k not in found}
+        more = {k: v for k, v in others.items() if scripts.defined(v) & reads}
+        if not more:
+            return found
+        found |= more
 
 
 def live(cells: Mapping[str, str]) -> dict[str, str]:
@@ -137,7 +146,7 @@ def _lost_companions(shelf: Shelf, here: Mapping[str, str], model: Recipe) -> di
         if special and plain is not None and name not in dict(model.cells):
             found[name] = plain
     if "predict" in here and "predict" not in dict(model.cells):
-        found["predict"] = shelf.skeleton(skeleton_recipe(shelf.profile))
+        found["predict"] = shelf.skeleton(skeleton_recipe(shelf.profile, model.kind))
     return found
 
 
@@ -148,8 +157,10 @@ def in_order(cells: Mapping[str, str]) -> dict[str, str]:
     return {name: cells[name] for name in (*first, *middle, *last) if name in cells}
 
 
-def skeleton_recipe(profile: Profile) -> str:
-    """The name of the skeleton for what the task submits; raises SettingsError where there is none."""
+def skeleton_recipe(profile: Profile, kind: str = "") -> str:
+    """The name of the skeleton for what the task submits and models of a kind; raises SettingsError without one."""
+    if kind == "series" and profile.predicts == "value":
+        return "series-values"
     if profile.predicts == "probability":
         several = bool(profile.classes) and len(profile.prediction_columns) > 1
         return "table-probabilities" if several else "table-probability" if profile.classes else "table-multilabel"

@@ -19,7 +19,7 @@ KINDS = {
     "lists": "list",
     "codes": "code",
 }
-_ROWS = re.compile(r"rows(>=|<=)(\d+)")
+_COUNT = re.compile(r"(rows|series|history)(>=|<=)(\d+)")
 
 
 def holds(recipe: Recipe, profile: Profile) -> bool:
@@ -34,16 +34,16 @@ def has(profile: Profile, kind: str) -> bool:
 
 
 def _holds(recipe: Recipe, condition: str, profile: Profile) -> bool:
-    rows = _ROWS.fullmatch(condition)
-    if rows:
-        bound = int(rows[2])
-        return profile.rows >= bound if rows[1] == ">=" else profile.rows <= bound
+    count = _COUNT.fullmatch(condition)
+    if count:
+        found = {"rows": profile.rows, "series": profile.series_count, "history": profile.history}[count[1]]
+        return found >= int(count[3]) if count[2] == ">=" else found <= int(count[3])
     if condition.startswith("metric:"):
         return condition.removeprefix("metric:") == profile.metric
     if condition in KINDS:
         return has(profile, condition)
     if condition not in _FACTS:
-        known = ", ".join(("rows>=N", "rows<=N", *KINDS, *_FACTS, "metric:<name>"))
+        known = ", ".join(("rows>=N", "rows<=N", "series>=N", "history>=N", *KINDS, *_FACTS, "metric:<name>"))
         raise SettingsError(
             f"recipe {recipe.name!r}: {condition!r} in `when` is not a known condition; known are {known}"
         )
@@ -64,6 +64,7 @@ _FACTS: dict[str, Callable[[Profile], bool]] = {
     "imbalanced": _imbalanced,
     "missing": lambda p: any(c.missing > 0 for c in p.columns),
     "ids_structured": lambda p: any(c.kind == "code" and c.name in p.id for c in p.columns),
+    "forecast": lambda p: bool(p.time),
 }
 
 
@@ -71,3 +72,9 @@ def row_files(profile: Profile) -> dict[str, str]:
     """The patterns of the small text files that belong to rows, for train and test; empty without any."""
     texts = [a for a in profile.assets if a.kind in ("text", "table")]
     return {"train": texts[0].train, "test": texts[0].test} if texts else {}
+
+
+def known_ahead(profile: Profile) -> bool:
+    """Whether future rows of a forecast have more than series and time: what is known ahead."""
+    names = (*profile.series, profile.time, *profile.id)
+    return any(c.name not in names and c.kind != "constant" for c in profile.columns)

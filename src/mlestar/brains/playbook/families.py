@@ -7,7 +7,7 @@ for lists of items was measured (dev/LOG.md, 2026-11-26).
 
 from __future__ import annotations
 
-from mlestar.brains.playbook.conditions import has
+from mlestar.brains.playbook.conditions import has, known_ahead
 from mlestar.records import Profile, Recipe
 
 # The first entry that is found in a recipe's name, else in its code, names the family.
@@ -24,7 +24,8 @@ _MARKS = (
     ("nb-svm", ("nb-svm", "nbsvm")),
     ("linear", ("linear-svm",)),
     ("kernel", ("kernel", "svm", "SVC(", "SVR(", "KernelRidge")),
-    ("neighbours", ("knn", "KNeighbors")),
+    ("neighbours", ("knn", "neighbours", "KNeighbors")),
+    *((name, (name,)) for name in ("theta", "smoothing", "decomposition")),
     ("bayes", ("bayes", "MultinomialNB", "ComplementNB", "BernoulliNB")),
     (
         "linear",
@@ -41,17 +42,20 @@ _TABLE = {
 TREES = {"lightgbm", "xgboost", "catboost", "hist-gradient-boosting", "forest"}
 SCALES = {"linear", "net", "kernel"}  # tags of encodings that are made for these, and tell trees nothing new
 _WORDS = ("members", "nb-svm", "linear", "kernel", "language-models", "bayes", "net", "lightgbm")
+_SERIES = ("members", "lightgbm", "linear", "neighbours", "decomposition", "smoothing", "theta", "net")
+_SHORT = ("members", "theta", "smoothing", "decomposition", "linear", "neighbours", "lightgbm", "net")
+_LEARNED = 2_000  # values of all series together, from which on windows have something to learn from
 _ITEMS = ("kernel", "members", "linear", "nb-svm", "bayes", "net", "lightgbm")  # which go together
 
 
 def family(recipe: Recipe) -> str:
     """The family of a model recipe: by its name, else by the estimators in its code; text models are their own."""
-    kind = "text:" if recipe.kind == "text" else ""
-    for where in (recipe.name.removeprefix("text-"), dict(recipe.cells).get("model", "")):
+    kind = f"{recipe.kind}:" if recipe.kind in ("text", "series") else ""
+    for where in (recipe.name.removeprefix(f"{recipe.kind}-"), dict(recipe.cells).get("model", "")):
         for name, marks in _MARKS:
             if any(mark in where for mark in marks):
                 return kind + name
-    return kind + recipe.name.removeprefix("text-").partition("-")[0]
+    return kind + recipe.name.removeprefix(f"{recipe.kind}-").partition("-")[0]
 
 
 def suits(recipe: Recipe, metric: str) -> int:
@@ -72,13 +76,18 @@ def quick(recipe: Recipe) -> bool:
 def strength(name: str, profile: Profile) -> float:
     """How strong a family is expected to be on such data: about 1 for the best, about 0 for the weakest."""
     kind, _, plain = name.rpartition(":")
-    if kind:
-        order: tuple[str, ...] = _WORDS if has(profile, "texts") else _ITEMS
+    if kind == "series":
+        order: tuple[str, ...] = _SERIES if profile.series_count * profile.history >= _LEARNED else _SHORT
+        weight = 1.0
+    elif kind:
+        order = _WORDS if has(profile, "texts") else _ITEMS
         weight = _about_text(profile)
     else:
         size = "small" if profile.rows < _SMALL else "medium" if profile.rows < _LARGE else "large"
         order = _TABLE[size]
         weight = 1.0 - 0.85 * _about_text(profile)
+        if profile.time:  # of a forecast a table tells what is known ahead, and lags
+            weight *= 0.85 if known_ahead(profile) else 0.5
     place = order.index(plain) if plain in order else len(order)
     return weight * (1.0 - place / (len(order) + 2))
 

@@ -145,6 +145,8 @@ def _fits(shelf: Shelf, here: dict[str, str], recipe: Recipe) -> bool:
     text = "documents" in scripts.used(here.get("features", ""))
     if recipe.cell in ("model", "features") and (recipe.kind == "text") != text:
         return False
+    if recipe.cell != "post" and (recipe.kind == "series") != ("history" in here):
+        return False
     model = shelf.origin("model", here.get("model", ""))
     if "native" in recipe.tags and recipe.cell != "model" and (model is None or "native" not in model.tags):
         return False

@@ -29,6 +29,8 @@ DEFINES: dict[str, dict[str, tuple[str, ...]]] = {
     "load": {"load": ()},
     "blend": {"blend": ("parts",)},
     "learn": {"learn": ("known", "y", "seed")},
+    "curves": {"curves": ("past",)},
+    "seasons": {"seasons": ("past",)},
 }
 ALWAYS = frozenset({"numpy", "pandas", "pyarrow", "scipy", "sklearn"})  # every script may rest on these
 _FRAME = ("setup", "features", "predict", "blend", "post", "submit")  # what a skeleton brings
@@ -134,15 +136,17 @@ def script(recipe: Recipe, others: Sequence[Recipe], installed: frozenset[str], 
     """
     mine = replace(recipe, when=())
     shelf = Shelf((mine, *others), installed, profile)
-    framed = (skeleton_recipe(profile), load_recipe(profile, files=bool(row_files(profile))))
+    framed = (skeleton_recipe(profile, recipe.kind), load_recipe(profile, files=bool(row_files(profile))))
     if recipe.name not in framed if recipe.cell in ("skeleton", "load") else mine not in shelf.usable:
         return ""
     if recipe.cell == "model":
         return assemble(shelf, mine)
-    text = assemble(shelf, quickest(shelf))
+    model = quickest(shelf, recipe.kind)
     if recipe.cell in ("skeleton", "load"):
-        return text
-    text = changed(shelf, text, recipe.cell, mine)
+        return assemble(shelf, model)
+    alike = sorted((r for r in shelf.models if r.kind == recipe.kind == "series"), key=lambda r: (r.cost, r.name))
+    readers = (r for r in alike if recipe.cell in scripts.parse(assemble(shelf, r)))  # not all read every helper
+    text = changed(shelf, assemble(shelf, next(readers, model)), recipe.cell, mine)
     return text if recipe.cell in scripts.parse(text) else ""  # a feature cell that the model's features do not join
 
 

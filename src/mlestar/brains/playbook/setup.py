@@ -13,7 +13,7 @@ from mlestar.records import Profile
 
 WIDTH = 100
 CONSTANTS = ("INPUT", "TRAIN", "TEST", "SAMPLE", "ID", "TARGET", "OUTPUT", "CLASSES", *map(str.upper, KINDS))
-CONSTANTS = (*CONSTANTS, "ROW_FILES", "TOP", "", "SEEDS")
+CONSTANTS = (*CONSTANTS, "SERIES", "TIME", "ROW_FILES", "TOP", "", "SEEDS")
 TOP = 3  # how many classes a ranking lists, where the metric's name does not say
 
 
@@ -57,6 +57,8 @@ def constants(profile: Profile, needed: Iterable[str]) -> dict[str, str]:
         "OUTPUT": list(profile.prediction_columns),
         "CLASSES": list(profile.classes),
         **{kind.upper(): columns(profile, kind) for kind in KINDS},
+        "SERIES": list(profile.series),
+        "TIME": profile.time,
         "ROW_FILES": row_files(profile),
         "TOP": _top(profile),
         "SEEDS": [0],

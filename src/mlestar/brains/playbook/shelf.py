@@ -13,7 +13,7 @@ from mlestar.errors import SettingsError
 from mlestar.records import Profile, Recipe
 
 FIXED = ("setup", "load", "features", "target", "model", "predict", "weights", "blend", "post", "submit")
-BASIC = ("numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids", "row_files")
+BASIC = ("numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids", "row_files", "lags")
 
 
 def form(profile: Profile) -> str:
@@ -42,6 +42,7 @@ class Shelf:
         kinds = {"table", "any", "stack"} | (
             {"text"} if has(self.profile, "texts") or has(self.profile, "lists") else set()
         )
+        kinds |= {"series"} if self.profile.time else set()
         return (
             recipe.kind in kinds
             and recipe.form in (form(self.profile), "any")
@@ -73,7 +74,7 @@ class Shelf:
     @property
     def feature_cells(self) -> tuple[str, ...]:
         """The names of all feature cells that have a usable recipe, the basic ones first."""
-        names = {r.cell for r in self.usable if r.kind != "stack"} - set(FIXED)
+        names = {r.cell for r in self.usable if r.kind not in ("stack", "series")} - set(FIXED)
         return (*(n for n in BASIC if n in names), *sorted(names - set(BASIC)))
 
     def named(self, name: str, cell: str = "") -> Recipe | None:

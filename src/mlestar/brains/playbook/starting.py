@@ -28,17 +28,18 @@ def retrieve(shelf: Shelf, request: Retrieve) -> Ideas:
     return Ideas(tuple(idea(r) for r in [first, *rest][: request.count]))
 
 
-def quickest(shelf: Shelf) -> Recipe:
-    """The cheap first model of the kind that the profile is about."""
+def quickest(shelf: Shelf, kind: str = "") -> Recipe:
+    """The cheap first model of the kind that the profile is about, or of this kind where it has models of its own."""
     if not shelf.models:
         raise SettingsError("no model of the library can run here; `mle-star doctor` says what is missing")
     cheap = [r for r in shelf.models if quick(r)] or list(shelf.models)
+    cheap = [r for r in cheap if r.kind == kind] or cheap
     return min(cheap, key=lambda r: (-_kind_strength(shelf, r), r.cost, r.name))
 
 
 def _kind_strength(shelf: Shelf, recipe: Recipe) -> float:
     """How well the recipe's kind (text or table) suits the profile."""
-    return strength(("text:members" if recipe.kind == "text" else "lightgbm"), shelf.profile)
+    return strength({"text": "text:members", "series": "series:members"}.get(recipe.kind, "lightgbm"), shelf.profile)
 
 
 def by_family(shelf: Shelf, seed: int, branch: int) -> list[Recipe]:

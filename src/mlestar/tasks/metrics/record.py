@@ -54,7 +54,7 @@ class Metric:
 class Context:
     """What a few metrics need beside truth and prediction; a field's rows are the view's test rows.
 
-    MASE, OWA: `scale` (rows,) is the mean absolute (seasonal) naive step of each row's series in the
+    MASE, OWA: `scale` (rows,) or (rows, columns) is the mean absolute (seasonal) naive step of each row's series in the
     train part; OWA's `reference` are sMAPE (per cent) and MASE of the reference forecast.
     A user's own metric: `columns` are the submission's predicted columns, `classes` the label texts,
     `keys` (a row per test row) the id columns, `train` the train part, `part` a name for just these rows of it.

@@ -131,7 +131,8 @@ def in_context(metric: Metric, context: Context) -> Metric:
         return metric
     if context.scale is None or (metric.name == "owa" and context.reference is None):
         raise TaskError(f"the metric {metric.name} needs the train part of every series; it fits forecasts only")
-    scale = np.asarray(context.scale, dtype=np.float64).reshape(-1, 1)
+    scale = np.asarray(context.scale, dtype=np.float64)
+    scale = scale.reshape(len(scale), -1)
     if not (scale > 0).all():
         raise TaskError(f"the metric {metric.name} is undefined: a series is constant in the train part")
     if metric.name == "mase":
@@ -143,4 +144,7 @@ def _owa(scale: Array, reference: Array) -> RowMean:
     def losses(truth: Array, prediction: Array) -> Array:
         return np.column_stack([f.symmetric(truth, prediction), f.absolute(truth, prediction) / scale])
 
-    return RowMean(losses, lambda means: np.asarray((means / reference).mean(axis=-1)))
+    def finish(means: Array) -> Array:
+        return np.asarray((means / np.repeat(reference, means.shape[-1] // 2)).mean(axis=-1))
+
+    return RowMean(losses, finish)
