@@ -158,13 +158,13 @@ def _judge(bench: Workbench, cut: list[Piece], predictions: Sequence[Array]) -> 
     )  # fmt: skip
 
 
-def choose(bench: Workbench, leaders: Sequence[Scored], blends: Sequence[Blend]) -> Blend:
-    """The best round, or the best leader alone where no round is better than choosing one would be.
+def choose(bench: Workbench, ranked: Sequence[Scored], blends: Sequence[Blend]) -> Blend:
+    """The best round, or the best solution alone where no round is better than choosing one would be.
 
-    The leader's own score is flattered by having been chosen; so a blend is compared with what choosing
-    a single member gives on pieces that the choice has not seen, and that is also what is reported.
+    Its own score is flattered by having been chosen; so a blend is compared with what choosing a single
+    member gives on pieces that the choice has not seen, and that is also what is reported of it.
     """
-    scored = [leader for leader in leaders if leader.score is not None and not leader.dropped]
+    scored = [one for one in ranked if one.score is not None and not one.dropped]
     if not scored:
         raise NoSolution("no script of this run produced a valid submission", budget=bench.rules.budget is not None)
     cut = pieces(bench)
@@ -177,7 +177,12 @@ def choose(bench: Workbench, leaders: Sequence[Scored], blends: Sequence[Blend])
     if len(best.weights) > 1 and bench.bank.better(best.results, alone) >= 0.5:
         return replace(best, score=honest(bench, blends, best))
     affordable = next((s for s in scored if s.seconds <= limit), scored[-1])
-    return replace(single(affordable), score=bench.bank.join(alone))
+    chosen = {key.partition("::")[0] for key in found.weights}
+    return (
+        replace(single(affordable), score=bench.bank.join(alone))
+        if affordable.address in chosen
+        else single(affordable)
+    )
 
 
 def honest(bench: Workbench, options: Sequence[Blend], best: Blend) -> Score:

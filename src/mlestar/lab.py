@@ -263,7 +263,8 @@ class Lab:
 
     def choose(self, leaders: Sequence[Scored], blends: Sequence[Blend]) -> Blend:
         """The best of the leaders and the rounds."""
-        best = blending.choose(self.bench, self.rank({s.address: s for s in [*leaders, self.first]}.values()), blends)
+        every = {s.address: s for s in [*self.found.values(), *leaders, self.first]}
+        best = blending.choose(self.bench, self.rank(every.values()), blends)
         self.bench.house.milestone("refine", leaders[0].score)
         self.bench.house.milestone("ensemble", best.score)
         return best
