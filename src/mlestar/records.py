@@ -82,6 +82,7 @@ class Profile:
     class_shares: tuple[float, ...] = ()
     integer_target: bool = False
     warnings: tuple[str, ...] = ()
+    target_within: str = ""  # the column of which text targets are pieces, mostly
 
 
 # --- scripts, jobs, outcomes -----------------------------------------------------------------------

@@ -16,8 +16,8 @@ from mlestar import plain
 from mlestar.errors import SettingsError
 from mlestar.records import Recipe
 
-KINDS = ("table", "text", "stack", "any")
-FORMS = ("classes", "values", "any")
+KINDS = ("table", "text", "sequence", "stack", "any")
+FORMS = ("classes", "values", "texts", "any")
 FACTS = (
     "numbers",
     "categories",
@@ -34,6 +34,7 @@ FACTS = (
     "imbalanced",
     "missing",
     "ids_structured",
+    "spans",
 )
 _TEXTS = ("name", "kind", "cell", "form", "source")
 _LISTS = ("when", "tags", "needs")
