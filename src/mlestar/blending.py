@@ -180,7 +180,7 @@ def single(scored: Scored) -> Blend:
 
 
 def merge(bench: Workbench, best: Scored, other: Scored) -> Solution | None:
-    """The merger of two solutions, a plain average (of texts: a vote) of all their members; None where the bank sees no gain.
+    """The merger of two solutions: a plain average of all their members, or a vote of texts; None without a gain.
 
     The bank holds what each would predict, so a merger that does not help costs no run.
     """

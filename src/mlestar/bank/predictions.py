@@ -6,7 +6,6 @@ given `load` when they are asked for, and the last ones used stay in memory as f
 
 from __future__ import annotations
 
-import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -78,7 +77,7 @@ class Bank:
             return [self._members[key] for key in sorted(self._members) if wanted <= self._members[key].blobs.keys()]
 
     def array(self, key: str, view: str) -> Array:
-        """A member's prediction on a view: float32, or texts, of shape (rows, columns). Raises KeyError when not banked."""
+        """A member's prediction on a view, (rows, columns) of float32 or texts. Raises KeyError when not banked."""
         with self._guard:
             digest = self._members[key].blobs[view]
             if digest in self._arrays:

@@ -112,10 +112,10 @@ def _spot(book: Notebook, cell: str, name: str) -> str:
 
 
 def _needed(model: Recipe, companions: dict[str, str]) -> dict[str, str]:
-    """The companions, and the recipe's other cells that those read."""
+    """The companions, and the recipe's other cells that those read, or that such a cell reads."""
     reads = set().union(*map(scripts.used, companions.values()))
-    others = {k: v for k, v in brought(model).items() if k not in companions}
-    return companions | {k: v for k, v in others.items() if scripts.defined(v) & reads}
+    more = {k: v for k, v in brought(model).items() if k not in companions and scripts.defined(v) & reads}
+    return _needed(model, companions | more) if more else companions
 
 
 def live(cells: Mapping[str, str]) -> dict[str, str]:
