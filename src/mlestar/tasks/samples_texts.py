@@ -36,17 +36,21 @@ def _plural(lemma: str, last: str) -> str:
 
 
 def pieces(rows: int) -> tuple[pd.DataFrame, Array]:
-    """Sentences, a mood, and the words of that mood in the sentence; a neutral one is wanted whole, as it is."""
+    """Sentences, a mood, and the words of that mood in the sentence; without a mood all of it is wanted."""
     rng = np.random.default_rng(5)
-    plain = ["the", "day", "was", "a", "we", "went", "so,", "home", "and", 'said "yes"', "it", "then\nwe", "over"]
-    moods = {"good": ["lovely", "great", "so nice", "fun!"], "bad": ["awful", "sad", "no good", "ugly."], "none": []}
+    plain = ["the", "day", "was", "a", "we", "so", "no", "home", "and", 'said "yes"', "it", "then\nwe", "over", "more"]
+    moods = {
+        "good": ["lovely", "great", "so nice", "fun!", "more"],
+        "bad": ["awful", "sad", "no good", "over.", "ugly"],
+    }
     cells, aims = [], []
     for row in range(rows):
-        mood = str(rng.choice(list(moods)))
+        mood = ("good", "bad", "none")[row % 3]
         words = [str(word) for word in rng.choice(plain, rng.integers(4, 14))]
-        said = [str(word) for word in rng.choice(moods[mood], rng.integers(1, 3))] if mood != "none" else []
-        at = int(rng.integers(0, len(words)))
-        text = " ".join([*words[:at], *said, *words[at:]])
-        aims.append(" ".join(said) or text)
+        said = {name: " ".join(rng.choice(moods[name], rng.integers(1, 4))) for name in moods}
+        for name in moods:
+            words.insert(int(rng.integers(0, len(words) + 1)), said[name])
+        text = " ".join(words)
+        aims.append(said.get(mood, text))
         cells.append((f"r{row}", text, mood))
     return pd.DataFrame(cells, columns=["id", "text", "mood"]), np.array(aims, dtype=object)

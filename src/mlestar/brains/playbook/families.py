@@ -42,6 +42,7 @@ TREES = {"lightgbm", "xgboost", "catboost", "hist-gradient-boosting", "forest"}
 SCALES = {"linear", "net", "kernel"}  # tags of encodings that are made for these, and tell trees nothing new
 _WORDS = ("members", "nb-svm", "linear", "kernel", "language-models", "bayes", "net", "lightgbm")
 _ITEMS = ("kernel", "members", "linear", "nb-svm", "bayes", "net", "lightgbm")  # which go together
+_SEQUENCES: tuple[str, ...] = ("linear", "members", "rules", "lightgbm", "letters")  # `linear` are spans, where asked
 
 
 def family(recipe: Recipe) -> str:
@@ -72,8 +73,10 @@ def quick(recipe: Recipe) -> bool:
 def strength(name: str, profile: Profile) -> float:
     """How strong a family is expected to be on such data: about 1 for the best, about 0 for the weakest."""
     kind, _, plain = name.rpartition(":")
-    if kind:
-        order: tuple[str, ...] = _WORDS if has(profile, "texts") else _ITEMS
+    if profile.predicts == "text":
+        order, weight = _SEQUENCES, 1.0
+    elif kind:
+        order = _WORDS if has(profile, "texts") else _ITEMS
         weight = _about_text(profile)
     else:
         size = "small" if profile.rows < _SMALL else "medium" if profile.rows < _LARGE else "large"
