@@ -2,7 +2,8 @@
 
 Numbers are blended by a weighted mean; of texts the one with most of the weight is taken, row by row. So that a
 selection which only knows means can choose among texts, they become ballots: a column per text that any member gives
-for a cell, 1 at the member's own. The mean of ballots is the shares of the votes.
+for a cell, 1 at the member's own. The mean of ballots is the shares of the votes. Ballots of earlier members are a hair
+heavier, for in a script that blends (`composing.WEIGHTED_VOTE`) the first of equals is taken.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+HAIR = 1e-3  # what the first member's ballot is heavier; the second's is half of that, and so on
 MOST = 8  # texts of a cell that can be voted for: those that most members give
 
 
@@ -45,7 +47,8 @@ def elected(parts: Sequence[Array], weights: Sequence[float]) -> Array:
     for spot in np.ndindex(chosen.shape):
         shares: dict[str, float] = {}
         for part, weight in zip(parts, weights, strict=True):
-            shares[part[spot]] = shares.get(part[spot], 0.0) + weight
+            text = str(part[spot])
+            shares[text] = shares.get(text, 0.0) + weight
         chosen[spot] = max(shares, key=lambda text: shares[text])
     return chosen
 
@@ -54,19 +57,18 @@ class Ballots:
     """The members' texts of one view as arrays of 0 and 1 (rows, columns × texts), and the way back."""
 
     def __init__(self, members: Mapping[str, Array]) -> None:
-        first = next(iter(members.values()))
-        self._shape = first.shape
-        named = [Counter(cells) for cells in zip(*(part.flat for part in members.values()), strict=True)]
-        self._texts = [[text for text, _ in votes.most_common(MOST)] for votes in named]
+        self._shape = next(iter(members.values())).shape
+        named = [list(cells) for cells in zip(*(part.flat for part in members.values()), strict=True)]
+        self._texts = [_candidates(texts) for texts in named]
         self._width = max(map(len, self._texts), default=1)
-        place = [{text: i for i, text in enumerate(texts)} for texts in self._texts]
-        self.arrays = {key: self._cast(part, place) for key, part in members.items()}
+        places = [{text: i for i, text in enumerate(texts)} for texts in self._texts]
+        self.arrays = {key: self._cast(part, places, HAIR / 2**i) for i, (key, part) in enumerate(members.items())}
 
-    def _cast(self, part: Array, place: Sequence[Mapping[str, int]]) -> Array:
-        ballot = np.zeros((part.size, self._width), dtype=np.uint8)
-        for row, (text, known) in enumerate(zip(part.flat, place, strict=True)):
+    def _cast(self, part: Array, places: Sequence[Mapping[str, int]], hair: float) -> Array:
+        ballot = np.zeros((part.size, self._width), dtype=np.float32)
+        for row, (text, known) in enumerate(zip(part.flat, places, strict=True)):
             if text in known:
-                ballot[row, known[text]] = 1
+                ballot[row, known[text]] = 1.0 + hair
         return ballot.reshape(len(part), -1)
 
     def counted(self, shares: Array) -> Array:
@@ -75,3 +77,9 @@ class Ballots:
         texts = np.empty(len(best), dtype=object)
         texts[:] = [known[i] if i < len(known) else known[0] for known, i in zip(self._texts, best, strict=True)]
         return texts.reshape(self._shape)
+
+
+def _candidates(texts: Sequence[str]) -> list[str]:
+    """The texts that most members give, in the order of the members that name them first."""
+    often = {text for text, _ in Counter(texts).most_common(MOST)}
+    return [text for text in dict.fromkeys(texts) if text in often]
