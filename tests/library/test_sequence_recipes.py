@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlestar import composing, scripts, votes
 from mlestar.brains.playbook.assemble import assemble, skeleton_recipe
 from mlestar.brains.playbook.shelf import Shelf
 from mlestar.brains.playbook.starting import by_family, quickest
@@ -35,11 +36,16 @@ def profile_of(train: pd.DataFrame, target: list[str], within: str = "") -> Prof
     )  # fmt: skip
 
 
-def run(place: Path, name: str, train: pd.DataFrame, test: pd.DataFrame, target: list[str], patch: Any) -> pd.DataFrame:
-    """The submission of a recipe's script, cells as texts."""
+def prepared(place: Path, train: pd.DataFrame, test: pd.DataFrame, target: list[str]) -> Path:
     (place / "input").mkdir()
     train.to_csv(place / "input" / "train.csv", index=False)
-    test.drop(columns=target, errors="ignore").to_csv(place / "input" / "test.csv", index=False)
+    test.drop(columns=target).to_csv(place / "input" / "test.csv", index=False)
+    return place
+
+
+def run(place: Path, name: str, train: pd.DataFrame, test: pd.DataFrame, target: list[str], patch: Any) -> pd.DataFrame:
+    """The submission of a recipe's script, cells as texts."""
+    prepared(place, train, test, target)
     shelf = Shelf(Library().recipes(), INSTALLED, profile_of(train, target, "text" if name.startswith("span") else ""))
     recipe = shelf.named(name, "model")
     assert recipe is not None
@@ -103,3 +109,25 @@ def test_the_playbook_takes_them_up_for_text_only():
     assert "span-linear" not in {r.name for r in shelf.models}
     spans = Shelf(Library().recipes(), INSTALLED, profile_of(table.assign(form=""), ["form"], "lemma"))
     assert by_family(spans, 0, 0)[0].name == "span-linear"
+
+
+def test_a_blend_of_texts_is_one_script_that_votes(tmp_path, monkeypatch):
+    cells, aims = inflected(300)
+    table = cells.assign(form=aims)
+    shelf = Shelf(Library().recipes(), INSTALLED, profile_of(table, ["form"]))
+    members = {"rules-quick": "model", "rules-members": "boosted", "letters-tagged": "model"}
+    parts = [
+        composing.Part(name, assemble(shelf, shelf.named(name, "model") or shelf.models[0]), {member: name})
+        for name, member in members.items()
+    ]
+    joint = {"blend": composing.WEIGHTED_VOTE, "weights": composing.weights_cell(dict.fromkeys(members, 1 / 3))}
+    script = composing.compose(parts, joint, "Three that vote.")
+    assert not scripts.problems(script)
+    assert script.count("# %% edits") == script.count("# %% vote") == 1
+    place = prepared(tmp_path, table[:200], table[200:], ["form"])
+    (place / "solution.py").write_text(script)
+    monkeypatch.chdir(place)
+    runpy.run_path("solution.py", run_name="__main__")
+    found = pd.read_parquet("members.parquet")
+    arrays = [found[[f"{name}::form"]].to_numpy(object) for name in members]
+    assert found["submission::form"].tolist() == votes.elected(arrays, [1 / 3] * 3)[:, 0].tolist()
