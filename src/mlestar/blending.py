@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from mlestar import composing, leveltwo, roles, scripts
+from mlestar import composing, leveltwo, roles, scripts, votes
 from mlestar.errors import NoSolution
 from mlestar.evaluating import folds
 from mlestar.plain import word
@@ -48,7 +48,8 @@ def select_greedily(bench: Workbench, found: Mapping[str, Scored]) -> Blend:
         without = tuple(tuple(sorted(weights)) for weights in chosen.without)
         weights = tuple(sorted(chosen.weights.items()))
         score, pools = bench.bank.join(judged), _pools(bench, found, [*without, tuple(chosen.weights)], limit)
-        return Blend("greedy weights", "greedy", weights, score, judged, without, pools=pools)
+        cells = (("blend", composing.WEIGHTED_VOTE),) if bench.task.profile.predicts == "text" else ()
+        return Blend("greedy weights", "greedy", weights, score, judged, without, cells, pools=pools)
 
     if not bench.bank.keys():
         raise NoSolution("no script of this run could be scored", budget=bench.rules.budget is not None)
@@ -212,7 +213,7 @@ def single(scored: Scored) -> Blend:
 
 
 def merge(bench: Workbench, best: Scored, other: Scored) -> Solution | None:
-    """The merger of two solutions, a plain average of all their members; None where the bank sees no gain.
+    """The merger of two solutions: a plain average of all their members, or a vote of texts; None without a gain.
 
     The bank holds what each would predict, so a merger that does not help costs no run.
     """
@@ -222,14 +223,17 @@ def merge(bench: Workbench, best: Scored, other: Scored) -> Solution | None:
     if not keys:
         return None
     cut: list[Piece] = [(f"fold-{r.fold}", None) for r in best.results]
-    means = [np.mean([bench.array(bench.bank.blob(key, view)) for key in keys], axis=0) for view, _ in cut]
-    judged = _judge(bench, cut, means)
+    texts = bench.task.profile.predicts == "text"
+    parts = [[bench.array(bench.bank.blob(key, view)) for key in keys] for view, _ in cut]
+    joined = [votes.elected(each, [1.0] * len(keys)) if texts else np.mean(each, axis=0) for each in parts]
+    judged = _judge(bench, cut, joined)
     if bench.bank.better(judged, folds(best)) < bench.rules.accept:
         return None
     name = f"{best.solution.name} + {other.solution.name}"
     weights = tuple((key, 1 / len(keys)) for key in keys)
-    mean = Blend(name, "merger", weights, bench.bank.join(judged), judged, cells=(("blend", composing.PLAIN_MEAN),))
-    script = compose(mean, {best.address: best, other.address: other}, f"{name}, averaged.")
+    cells = (("blend", composing.WEIGHTED_VOTE if texts else composing.PLAIN_MEAN),)
+    mean = Blend(name, "merger", weights, bench.bank.join(judged), judged, cells=cells)
+    script = compose(mean, {best.address: best, other.address: other}, f"{name}, {'voting' if texts else 'averaged'}.")
     return Solution(name, script, "merger", best.solution.cost + other.solution.cost)
 
 

@@ -48,6 +48,18 @@ WEIGHTED_MEAN = '''def blend(parts):
     return sum(weight * parts[name] for name, weight in WEIGHTS.items())'''
 
 
+WEIGHTED_VOTE = '''def blend(parts):
+    """The text that most of the weight is for, row by row; the weights were chosen on out-of-fold predictions."""
+    chosen = parts[next(iter(WEIGHTS))].copy()
+    for spot in np.ndindex(chosen.shape):
+        shares = {}
+        for name, weight in WEIGHTS.items():
+            text = parts[name][spot]
+            shares[text] = shares.get(text, 0.0) + weight
+        chosen[spot] = max(shares, key=shares.get)
+    return chosen'''
+
+
 def weights_cell(weights: object) -> str:
     """The cell that holds what a blend learned, one entry a line."""
     if not isinstance(weights, dict):

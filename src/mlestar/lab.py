@@ -247,8 +247,8 @@ class Lab:
         return blending.select_greedily(self.bench, self.found)
 
     def time_for_blend(self) -> bool:
-        """Whether another round fits before the finish must begin."""
-        return self.bench.fits("fits", 10.0)
+        """Whether another round fits before the finish must begin. Of texts there is none: they are only voted on."""
+        return self.bench.task.profile.predicts != "text" and self.bench.fits("fits", 10.0)
 
     def blend(self, blends: Sequence[Blend]) -> Blend | None:
         """A_ens_planner and A_ensembler: another way to join the members, judged on pieces it has not seen."""

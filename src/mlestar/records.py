@@ -87,6 +87,7 @@ class Profile:
     series_count: int = 0
     history: int = 0  # median rows of a series
     horizon: int = 0  # median rows of a series in the test
+    target_within: str = ""  # the column of which text targets are pieces, mostly
 
 
 # --- scripts, jobs, outcomes -----------------------------------------------------------------------

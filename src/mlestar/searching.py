@@ -18,9 +18,10 @@ def library(bench: Workbench, limit: int) -> tuple[Idea, ...]:
     """What the library has for the task, best first."""
     profile = bench.task.profile
     query = re.sub(r"\s+", " ", f"{profile.metric} {profile.predicts} {profile.description}")[:400]
+    kind = "sequence" if profile.predicts == "text" else profile.kind
     found = bench.journal.step(
         f"{bench.address}/search", "search", {"query": query},
-        roles.Ideas, lambda: roles.Ideas(tuple(bench.search.search(query, profile.kind, limit))),
+        roles.Ideas, lambda: roles.Ideas(tuple(bench.search.search(query, kind, limit))),
     )  # fmt: skip
     return found.ideas
 

@@ -17,6 +17,7 @@ from mlestar.brains.playbook.proving import Fault
 from mlestar.config import Settings
 from mlestar.executors.local import LocalExecutor
 from mlestar.housekeeping import Stopping
+from mlestar.ports import Array
 from mlestar.records import Progress, Recipe
 from mlestar.search.library import Library
 from mlestar.search.recipes import Reading
@@ -128,12 +129,15 @@ def _judged(
     ahead = better and bool((before != before[0]).any())  # else it is a constant with luck
     failed = [_failure(case, start, made[cell], e, cell) for cell, e in done.items() if not e.valid]
     neutral = tuple(
-        (cell, not np.allclose(before, here.array(e.judged.members[0].blob), rtol=1e-5, atol=1e-7))
-        for cell, e in done.items()
-        if cell and e.valid
+        (cell, not _alike(before, here.array(e.judged.members[0].blob))) for cell, e in done.items() if cell and e.valid
     )
     state = "neutral fails" if failed else "ok" if ahead else "no better"
     return replace(found, state=state, score=value, ahead=ahead, neutral=neutral, problems=tuple(failed))
+
+
+def _alike(a: Array, b: Array) -> bool:
+    """Whether two predictions are the same, but for rounding."""
+    return bool((a == b).all()) if a.dtype == object else np.allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
 def _failure(case: Case, start: Tried, script: str, done: Execution, neutral: str) -> str:

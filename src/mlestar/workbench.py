@@ -7,7 +7,6 @@ the three methods below, and each of them is exactly one journal step (DESIGN.md
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +16,7 @@ from pathlib import Path
 from threading import Event, Lock, Semaphore
 from typing import Any, TypeVar
 
-import numpy as np
-
-from mlestar import plain
+from mlestar import plain, votes
 from mlestar.desk import Purse, Seat
 from mlestar.errors import Interrupted, Unrecorded
 from mlestar.ports import Array, Bank, Brain, Clock, Executor, House, Journal, Outside, SearchProvider, Task
@@ -200,7 +197,7 @@ class Workbench:
 
     def array(self, digest: str) -> Array:
         """A banked prediction."""
-        return np.load(io.BytesIO(self.journal.load(digest)), allow_pickle=False)  # type: ignore[no-any-return]
+        return votes.unpacked(self.journal.load(digest))
 
     def pause(self) -> None:
         """Between steps: leave, if somebody asked for it. Nothing recorded is lost."""

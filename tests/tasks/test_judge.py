@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -119,7 +120,18 @@ def test_texts(tmp_path):
     form = replace(LABELS, predicts="text", classes=())
     wrote(tmp_path, 'id,y\n1,a\n2,"b, c"\n3,\n4,NA\n')
     result, _ = judged(tmp_path, form, "exact_match", np.array(["a", "b, c", "", "x"], dtype=object))
-    assert (result.value, result.members) == (0.75, ())
+    assert (result.value, [member.name for member in result.members]) == (0.75, ["submission"])
+
+
+def test_members_that_are_texts(tmp_path):
+    form = replace(LABELS, predicts="text", classes=())
+    wrote(tmp_path, 'id,y\n1,a\n2,"b, c"\n3,\n4,NA\n')
+    texts = {"submission::y": ["a", "b, c", "", "NA"], "m::y": ["a", "b", None, "x"], "n::y": [1, 2, 3, 4]}
+    pd.DataFrame(texts).to_parquet(tmp_path / "members.parquet")
+    result, blobs = judged(tmp_path, form, "exact_match", np.array([["a"], ["b, c"], [""], ["x"]], dtype=object))
+    assert [(member.name, member.value) for member in result.members] == [("submission", 0.75), ("m", 0.75)]
+    assert json.loads(blobs[result.members[1].blob]) == [["a"], ["b"], [""], ["x"]]
+    assert "not texts" in result.notes[0]
 
 
 def test_the_real_view_is_only_checked(tmp_path):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from mlestar.bank import comparison, correction, crossfit, greedy
 from mlestar.bank.predictions import Bank
-from mlestar.ports import Array, Blocks, Measure, Piece, Selection
+from mlestar.ports import Array, Blocks, Measure, Piece, Rows, Selection
 from mlestar.records import Direction, Judged, Score, Scored
+from mlestar.votes import Ballots
 
 SUBMISSION = "submission"
 MOST_CANDIDATES = 25
@@ -84,9 +85,30 @@ class PredictionBank:
         rules = greedy.Rules(self._direction, most=most, cost=cost, budget=limit)
         blocks = [rows for _, rows in pieces if rows is not None]
         arrays = self._bank.arrays([member.key for member in known], views)
-        found = crossfit.crossfit(arrays, measure, views, rules, blocks)
+        ballots = _ballots(arrays, views)
+        if ballots:
+            arrays = {key: {view: ballots[view].arrays[key] for view in views} for key in arrays}
+        found = crossfit.crossfit(arrays, _of_texts(measure, ballots), views, rules, blocks)
         if found is None:
             raise ValueError("the bank is empty")
-        whole: list[Array] = [found.predictions[view] for view, _ in pieces]
+        whole = [found.predictions[view] for view, _ in pieces]
+        if ballots:
+            whole = [ballots[view].counted(array) for array, (view, _) in zip(whole, pieces, strict=True)]
         parts = [array if rows is None else array[rows] for array, (_, rows) in zip(whole, pieces, strict=True)]
         return Selection(found.weights, found.without, tuple(parts))
+
+
+def _ballots(arrays: Mapping[str, Mapping[str, Array]], views: Sequence[str]) -> dict[str, Ballots]:
+    """For predictions that are texts: ballots by view (see `votes`); {} for numbers."""
+    if any(member[view].dtype != object for member in arrays.values() for view in views):
+        return {}
+    return {view: Ballots({key: member[view] for key, member in arrays.items()}) for view in views if arrays}
+
+
+def _of_texts(measure: Measure, ballots: Mapping[str, Ballots]) -> Measure:
+    """The measure for shares of votes; the measure itself where there are no ballots."""
+
+    def score(view: str, shares: Array, rows: Rows | None) -> float:
+        return measure(view, ballots[view].counted(shares), rows)
+
+    return score if ballots else measure

@@ -6,7 +6,6 @@ given `load` when they are asked for, and the last ones used stay in memory as f
 
 from __future__ import annotations
 
-import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mlestar import votes
 from mlestar.ports import Array
 from mlestar.records import Score
 
@@ -45,7 +45,7 @@ class Bank:
     """Thread-safe. Members come back sorted by key, never by time, so that a resumed run sees the same bank."""
 
     def __init__(self, load: Callable[[str], bytes], memory_mb: int = 1024) -> None:
-        """`load(digest)` returns a blob in NumPy's `.npy` format, of shape (rows, columns) or (rows,)."""
+        """`load(digest)` returns a blob that `votes.packed` made, of shape (rows, columns) or (rows,)."""
         self._load = load
         self._room = memory_mb * 2**20
         self._members: dict[str, Banked] = {}
@@ -77,7 +77,7 @@ class Bank:
             return [self._members[key] for key in sorted(self._members) if wanted <= self._members[key].blobs.keys()]
 
     def array(self, key: str, view: str) -> Array:
-        """A member's prediction on a view: float32 of shape (rows, columns). Raises KeyError when not banked."""
+        """A member's prediction on a view, (rows, columns) of float32 or texts. Raises KeyError when not banked."""
         with self._guard:
             digest = self._members[key].blobs[view]
             if digest in self._arrays:
@@ -111,7 +111,8 @@ class Bank:
 
 
 def _read(data: bytes) -> Array:
-    array: Array = np.load(io.BytesIO(data), allow_pickle=False).astype(np.float32)
+    array = votes.unpacked(data)
+    array = array if array.dtype == object else array.astype(np.float32)
     array = array.reshape(len(array), -1)
     array.setflags(write=False)
     return array

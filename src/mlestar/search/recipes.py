@@ -16,8 +16,8 @@ from mlestar import plain
 from mlestar.errors import SettingsError
 from mlestar.records import Recipe
 
-KINDS = ("table", "text", "series", "stack", "any")
-FORMS = ("classes", "values", "any")
+KINDS = ("table", "text", "series", "sequence", "stack", "any")
+FORMS = ("classes", "values", "texts", "any")
 FACTS = (
     "numbers",
     "categories",
@@ -35,6 +35,7 @@ FACTS = (
     "missing",
     "ids_structured",
     "forecast",
+    "spans",
 )
 _TEXTS = ("name", "kind", "cell", "form", "source")
 _LISTS = ("when", "tags", "needs")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlestar import votes
 from mlestar.errors import TaskError
 from mlestar.plain import word
 from mlestar.records import Judged, Member
@@ -40,8 +41,7 @@ def judge_folder(
     """Judge the submission and the members that a job left in `folder`.
 
     `truth` and `owners` (rows,) are in the row order of the view's test table; without truth only
-    validity is judged. Arrays go through `save` as `.npy` bytes of float32, `members[0]` being the
-    submission itself; texts are never blended, so they have no members.
+    validity is judged. Arrays go through `save` as bytes (`votes.packed`), `members[0]` being the submission itself.
     """
     prediction = read_submission(folder, form)
     if isinstance(prediction, str):
@@ -82,13 +82,11 @@ def _members(
     folder: Path, form: Form, prediction: Array, truth: Array, metric: Metric, save: Callable[[bytes], str]
 ) -> tuple[tuple[Member, ...], tuple[str, ...]]:
     """The submission and the script's other members, scored and saved; and which were skipped and why."""
-    if form.predicts == "text":
-        return (), ()
     read = read_members(folder, form)
     sound: dict[str, Array] = {}
     notes = list(read.skipped)
     for name, array in read.arrays.items():
-        complaint = metric.complaint(array)
+        complaint = None if form.predicts == "text" else metric.complaint(array)
         if complaint:
             notes.append(f"member {name!r}: {complaint}")
         elif name == SUBMISSION and not agrees(array, prediction, form):
@@ -97,22 +95,17 @@ def _members(
             sound[name] = array
     sound = {SUBMISSION: sound.pop(SUBMISSION, prediction), **sound}
     return tuple(
-        Member(name, score(metric, truth, array), save(packed(array))) for name, array in sound.items()
+        Member(name, score(metric, truth, array), save(votes.packed(array))) for name, array in sound.items()
     ), tuple(notes)
 
 
 def agrees(soft: Array, prediction: Array, form: Form) -> bool:
-    """Whether the soft form says what was submitted: the same values, or 99 % of the labels."""
+    """Whether the soft form says what was submitted: the same values, or 99 % of the labels or texts."""
     if form.predicts in ("label", "ranking"):
         return bool((chosen(soft) == chosen(prediction)).mean() >= AGREEMENT)
+    if form.predicts == "text":
+        return bool((soft == prediction).mean() >= AGREEMENT)
     return bool(np.allclose(soft, prediction, rtol=1e-4, atol=1e-6))
-
-
-def packed(array: Array) -> bytes:
-    """A prediction as `.npy` bytes of float32."""
-    buffer = io.BytesIO()
-    np.save(buffer, array.astype(np.float32), allow_pickle=False)
-    return buffer.getvalue()
 
 
 def deliver(folder: Path, form: Form, sample: Table) -> bytes:

@@ -48,11 +48,13 @@ def suspicions(source: Source, profile: Profile, rows: Rows) -> tuple[str, ...]:
 
 
 def _goals(source: Source, frame: pd.DataFrame) -> list[Array]:
-    """The targets as numbers: one indicator per frequent class, or the values themselves."""
+    """The targets as numbers: one indicator per frequent class, or the values themselves; none for texts."""
     if source.classes:
         labels = texts(frame[source.target[0]])
         frequent = labels.value_counts()
         return [(labels == name).to_numpy(float) for name in frequent.index[:5] if frequent[name] >= 10]
+    if source.predicts == "text":
+        return []
     return [numbers(texts(frame[name])).to_numpy(float) for name in source.target]
 
 

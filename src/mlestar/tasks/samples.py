@@ -8,6 +8,8 @@ all beats a constant.
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -20,6 +22,7 @@ from mlestar.ports import Array
 from mlestar.records import Predicts, Recipe
 from mlestar.tasks import metrics, samples_series
 from mlestar.tasks.prepared import Prepared
+from mlestar.tasks.samples_texts import inflected, pieces
 from mlestar.tasks.sides import truth
 
 ROWS = 240
@@ -40,7 +43,7 @@ class Sample:
     metric: str
     classes: int = 0
     targets: int = 1
-    about: Literal["table", "text", "series"] = "table"
+    about: Literal["table", "text", "series", "words", "pieces"] = "table"
     rows: int = ROWS
     files: bool = False  # whether rows have files of their own
     suffix: str = "csv"
@@ -65,12 +68,16 @@ SAMPLES = (
     Sample("one probability", "probability", "roc_auc", 2),
     Sample("two probabilities", "probability", "mean_columnwise_roc_auc", targets=2),
     Sample(GRADES, "value", "quadratic_weighted_kappa"),
+    Sample("words of words", "text", "exact_match", about="words"),
+    Sample("pieces of texts", "text", "word_jaccard", about="pieces"),
 )
 _USUAL = 10
 
 
 def suited(recipe: Recipe) -> tuple[Sample, ...]:
     """The built-in tasks for a recipe, by its kind, form, cell and conditions; perhaps more than it can be used in."""
+    if recipe.form == "texts":
+        return _texts_for(recipe)
     about = "series" if "forecast" in recipe.when else recipe.kind if recipe.kind in ("text", "series") else "table"
     forms = ("classes", "values") if recipe.form == "any" else (recipe.form,)
     found = [s for s in SAMPLES if s.about == about and ("values" if s.predicts == "value" else "classes") in forms]
@@ -82,6 +89,12 @@ def suited(recipe: Recipe) -> tuple[Sample, ...]:
     rows = max([ROWS, *(int(c.removeprefix("rows>=")) for c in recipe.when if c.startswith("rows>="))])
     files = recipe.cell == "row_files" or "row_files" in recipe.when
     return tuple(replace(s, rows=min(rows, MOST_ROWS), files=files) for s in found)
+
+
+def _texts_for(recipe: Recipe) -> tuple[Sample, ...]:
+    """The tasks that ask for text: pieces of texts only for recipes that look for such."""
+    wanted = ("pieces",) if "spans" in recipe.when else ("words", "pieces") if recipe.cell == "skeleton" else ("words",)
+    return tuple(sample for sample in SAMPLES if sample.about in wanted)
 
 
 def _asked_for(recipe: Recipe, found: list[Sample]) -> list[Sample]:
@@ -117,7 +130,7 @@ def write(sample: Sample, folder: Path) -> None:
         _describe(sample, goals, folder)
         return
     whole = sample.rows + sample.rows // 3
-    cells, signal = (_texts if sample.about == "text" else _table)(whole, sample.rows)
+    cells, signal = _ABOUT[sample.about](whole, sample.rows)
     answers = _answers(sample, signal)
     test = slice(sample.rows, None)
     known = pd.concat([cells, answers], axis=1)[: sample.rows]
@@ -184,8 +197,18 @@ def _texts(rows: int, known: int) -> tuple[pd.DataFrame, Array]:
     return pd.DataFrame(cells), 3.0 * theme + np.array([len(words) / 30 for words in drawn])
 
 
+_ABOUT: dict[str, Callable[[int, int], tuple[pd.DataFrame, Array]]] = {
+    "table": _table,
+    "text": _texts,
+    "words": lambda rows, known: inflected(rows),
+    "pieces": lambda rows, known: pieces(rows),
+}
+
+
 def _answers(sample: Sample, signal: Array) -> pd.DataFrame:
     """The target columns."""
+    if sample.predicts == "text":
+        return pd.DataFrame({"answer": signal})
     if sample.name == GRADES:
         return pd.DataFrame({"score": np.searchsorted(np.quantile(signal, [0.2, 0.5, 0.8]), signal)})
     if sample.classes == 2 and sample.predicts == "probability":
@@ -209,6 +232,7 @@ def _submitted(sample: Sample, answers: pd.DataFrame) -> dict[str, Array]:
     if labels and sample.predicts == "probability":
         return {label: np.full(count, round(1 / len(labels), 4)) for label in labels}
     blank = labels[0] if labels else 0.5  # a fraction, lest grades are taken for labels
+    blank = "text" if sample.predicts == "text" else blank
     return {str(name): np.full(count, blank) for name in answers}
 
 
@@ -246,6 +270,8 @@ def constant(task: Prepared, view: str) -> float | None:
         shares = np.bincount(known, minlength=len(task.source.classes)) / len(known)
         odds = [shares, np.full(len(shares), 1 / len(shares)), *np.eye(len(shares))]
         guesses = odds if _a_column_per_class(task) else [shares[1:] for shares in odds]
+    elif task.profile.predicts == "text":
+        guesses = [np.array([Counter(column).most_common(1)[0][0] for column in known.T], dtype=object)]
     else:
         guesses = [known.mean(axis=0), np.median(known, axis=0)]
     try:

@@ -222,13 +222,14 @@ def _table(folder: Path, form: Form) -> pd.DataFrame | str:
 def read_members(folder: Path, form: Form) -> Members:
     """The named predictions that the script wrote beside its submission, in the view's row order.
 
-    A member that is incomplete, not numeric or not finite is skipped with a reason; so is the whole
+    A member that is incomplete, of another type or not finite is skipped with a reason; so is the whole
     file where it cannot be read or has another number of rows.
     """
-    if form.predicts == "text" or not exists(folder / MEMBERS):
+    if not exists(folder / MEMBERS):
         return Members({})
     columns = min(MOST_MEMBERS * len(form.prediction_columns), 100_000)
-    table = parquet(folder / MEMBERS, form.rows, columns, form.rows * columns * 8 + 2**20)
+    cell = CELL_BYTES if form.predicts == "text" else 8
+    table = parquet(folder / MEMBERS, form.rows, columns, min(MOST_BYTES, form.rows * columns * cell + 2**20))
     if isinstance(table, str):
         return Members({}, (table,))
     names = list(dict.fromkeys(name.partition("::")[0] for name in table.column_names))
@@ -252,10 +253,22 @@ def _member(table: pa.Table, places: Mapping[str, int], name: str, form: Form) -
     if any(column not in places for column in wanted):
         return f"member {name!r}: not one column each for {_some(form.prediction_columns)}"
     columns = [table.column(places[column]) for column in wanted]
+    if form.predicts == "text":
+        return _texts(columns) if all(map(_is_texts, columns)) else f"member {name!r}: its columns are not texts"
     if not all(_is_number(column.type) for column in columns):
         return f"member {name!r}: its columns are not numbers"
     array = np.column_stack([column.cast(pa.float64(), safe=False).to_numpy() for column in columns])
     return array if _finite(array).all() else f"member {name!r}: it has values that are not finite"
+
+
+def _texts(columns: list[pa.ChunkedArray]) -> Array:
+    cells = [["" if cell is None else cell for cell in column.to_pylist()] for column in columns]
+    return np.array(cells, dtype=object).T
+
+
+def _is_texts(column: pa.ChunkedArray) -> bool:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _is_number(kind: pa.DataType) -> bool:

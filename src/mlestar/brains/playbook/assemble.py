@@ -164,7 +164,7 @@ def skeleton_recipe(profile: Profile, kind: str = "") -> str:
     if profile.predicts == "probability":
         several = bool(profile.classes) and len(profile.prediction_columns) > 1
         return "table-probabilities" if several else "table-probability" if profile.classes else "table-multilabel"
-    names = {"label": "table-label", "ranking": "table-ranking", "value": "table-values"}
+    names = {"label": "table-label", "ranking": "table-ranking", "value": "table-values", "text": "table-text"}
     if profile.predicts not in names:
         raise SettingsError(f"the playbook has no recipes for tasks that ask for {profile.predicts}; try an LLM brain")
     return names[profile.predicts]

@@ -63,6 +63,7 @@ _FACTS: dict[str, Callable[[Profile], bool]] = {
     "multi_target": lambda p: len(p.target) > 1,
     "imbalanced": _imbalanced,
     "missing": lambda p: any(c.missing > 0 for c in p.columns),
+    "spans": lambda p: bool(p.target_within),
     "ids_structured": lambda p: any(c.kind == "code" and c.name in p.id for c in p.columns),
     "forecast": lambda p: bool(p.time),
 }

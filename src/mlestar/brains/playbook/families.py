@@ -46,6 +46,7 @@ _SERIES = ("members", "lightgbm", "linear", "neighbours", "decomposition", "smoo
 _SHORT = ("members", "theta", "smoothing", "decomposition", "linear", "neighbours", "lightgbm", "net")
 _LEARNED = 2_000  # values of all series together, from which on windows have something to learn from
 _ITEMS = ("kernel", "members", "linear", "nb-svm", "bayes", "net", "lightgbm")  # which go together
+_SEQUENCES: tuple[str, ...] = ("linear", "members", "rules", "lightgbm", "letters")  # `linear` are spans, where asked
 
 
 def family(recipe: Recipe) -> str:
@@ -76,9 +77,11 @@ def quick(recipe: Recipe) -> bool:
 def strength(name: str, profile: Profile) -> float:
     """How strong a family is expected to be on such data: about 1 for the best, about 0 for the weakest."""
     kind, _, plain = name.rpartition(":")
+    order: tuple[str, ...]
     if kind == "series":
-        order: tuple[str, ...] = _SERIES if profile.series_count * profile.history >= _LEARNED else _SHORT
-        weight = 1.0
+        order, weight = _SERIES if profile.series_count * profile.history >= _LEARNED else _SHORT, 1.0
+    elif profile.predicts == "text":
+        order, weight = _SEQUENCES, 1.0
     elif kind:
         order = _WORDS if has(profile, "texts") else _ITEMS
         weight = _about_text(profile)

@@ -13,12 +13,13 @@ from mlestar.errors import SettingsError
 from mlestar.records import Profile, Recipe
 
 FIXED = ("setup", "load", "features", "target", "model", "predict", "weights", "blend", "post", "submit")
-BASIC = ("numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids", "row_files", "lags")
+FORMS = {"value": "values", "text": "texts"}
+BASIC = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids", "row_files", "lags")
 
 
 def form(profile: Profile) -> str:
-    """`classes` where models predict probabilities, else `values`."""
-    return "classes" if profile.predicts in ("label", "ranking", "probability") else "values"
+    """What models predict: `classes` (probabilities), `values` or `texts`."""
+    return FORMS.get(profile.predicts, "classes")
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,12 @@ class Shelf:
             {"text"} if has(self.profile, "texts") or has(self.profile, "lists") else set()
         )
         kinds |= {"series"} if self.profile.time else set()
+        forms = {form(self.profile), "any"}
+        if self.profile.predicts == "text":  # what is made for numbers has no use there, whatever it predicts
+            kinds, forms = {"sequence"}, {"texts"}
         return (
             recipe.kind in kinds
-            and recipe.form in (form(self.profile), "any")
+            and recipe.form in forms
             and all(need in self.installed for need in recipe.needs)
             and not (self._one_column and "predict" in dict(recipe.cells))
             and holds(recipe, self.profile)
