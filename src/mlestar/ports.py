@@ -130,6 +130,7 @@ class Task(Protocol):
 
     profile: Profile
     has_sealed: bool
+    growth: float  # all training rows by those of a fold view
 
     def view(self, name: str) -> Path:
         """The folder of a view."""
