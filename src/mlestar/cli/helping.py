@@ -131,7 +131,10 @@ def next_(
     found = contributing.claim(run, who, wait, name)
     if found is None:
         state = overview.show(run).state
-        say(f"no question waits; the run is {state}")
+        say(f"no question waits; the run is {state}{', and can be resumed' * (state in ('interrupted', 'stopped', 'paused'))}")
+        for question in contributing.questions(run):
+            if question.claimant == who:
+                say(f"{who} has {question.name}, not yet answered; --name shows it again")
         sys.exit(4 if state == "running" else 5)
     say(f"{found.name}\n\n{found.body}")
 

@@ -18,7 +18,10 @@ NOISE = 0.05
 
 
 def choose_target(shelf: Shelf, request: ChooseTarget) -> Target:
-    """The cell with the largest effect × headroom; where no effect clears zero, the best idea there is."""
+    """The cell with the largest promise × effect × headroom; where no effect clears zero, the best idea there is.
+
+    An effect alone is no reason: without its numbers a table loses most, and yet trees gain nothing from another scale.
+    """
     left = options(shelf, request.script, request.ledger, (), request.standing)
     if not left:
         return Target("model", "nothing untried is left")
@@ -27,7 +30,7 @@ def choose_target(shelf: Shelf, request: ChooseTarget) -> Target:
     worth: dict[str, float] = {}
     for cell in dict.fromkeys(o.cell for o in left):
         best = max(o.value for o in left if o.cell == cell)
-        worth[cell] = (best + _share(clear, cell)) * _headroom(cell, left, request.ledger) + rng.uniform(0, NOISE)
+        worth[cell] = best * (0.5 + _share(clear, cell)) * _headroom(cell, left, request.ledger) + rng.uniform(0, NOISE)
         worth[cell] += 0.1 * (spots.base(cell) == "model") * (request.branch % 2)
     cell = max(worth, key=lambda name: worth[name])
     if cell in clear:
