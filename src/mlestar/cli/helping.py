@@ -131,7 +131,8 @@ def next_(
     found = contributing.claim(run, who, wait, name)
     if found is None:
         state = overview.show(run).state
-        say(f"no question waits; the run is {state}{', and can be resumed' * (state in ('interrupted', 'stopped', 'paused'))}")
+        resumable = ", and can be resumed" * (state in ("interrupted", "stopped", "paused"))
+        say(f"no question waits; the run is {state}{resumable}")
         for question in contributing.questions(run):
             if question.claimant == who:
                 say(f"{who} has {question.name}, not yet answered; --name shows it again")
