@@ -125,11 +125,12 @@ class Executor(Protocol):
 class Task(Protocol):
     """What is to be solved, with its views, and the judge.
 
-    Views are named `fold-0` … `fold-4`, `rehearsal` and `real`. They are built once per run.
+    Views are named `fold-0` … (as many as `folds`), `rehearsal` and `real`. They are built once per run.
     """
 
     profile: Profile
     has_sealed: bool
+    folds: tuple[int, ...]  # rows of each
 
     def view(self, name: str) -> Path:
         """The folder of a view."""
@@ -150,8 +151,8 @@ class Task(Protocol):
         """The metric of `prediction` (see records) on the view's test rows, or on some of them."""
         ...
 
-    def replicates(self, view: str, prediction: Array) -> tuple[float, ...]:
-        """The metric on the bootstrap resamples that `judge` uses."""
+    def judged(self, view: str, prediction: Array) -> Judged:
+        """The judge's word on `prediction` for a view's test rows, without members."""
         ...
 
     def blocks(self, view: str, count: int) -> Sequence[Rows]:
