@@ -289,6 +289,18 @@ def test_a_refused_answer_names_the_next_question(answered):
     assert "open again as" in answered(2, refused=[0, 1], whole=False, following=True)
 
 
+def test_a_refused_question_is_kept_for_who_answered_it(tmp_path, task):
+    run = begin(task, tmp_path / "run", "none")
+    mail = Mail(run)
+    mail.ask("start/planner/call-0", "planner", "what now?")
+    assert mail.claim("me")
+    mail.answer("start/planner/call-0", "no answer", "me")
+    mail.ask("start/planner/call-1", "planner", "what now, once more?")
+    assert mail.claim("another") is None
+    assert mail.claim("me").name == "start/planner/call-1"
+    assert mail.claim("me") is None, "handed out once"
+
+
 def test_who_waits_for_a_question_may_come_before_the_run(tmp_path, task, machine, monkeypatch):
     run = tmp_path / "run"
     with pytest.raises(RunError):

@@ -8,7 +8,7 @@ import pytest
 
 from mlestar.records import Breadths, FoldResult, Judged, Limits, Outcome, Score, Scored, Solution
 from mlestar.rules import Rules
-from mlestar.timing import RESERVE, WHOLE, Pace, Timetable
+from mlestar.timing import RESERVE, WHOLE, Pace, Timetable, search_rows
 
 BUDGET = 600.0
 RULES = Rules(Breadths(4, 2, 4, 4, 5, 2, 1), 0, 2, Limits(600.0, 8192, 64, 2048, 1024), BUDGET, 3, 0.75, 0.1, 12, 3)
@@ -57,6 +57,20 @@ def test_the_finish_is_what_was_measured_on_the_real_folder() -> None:
     times.pace.ratios.extend([2.0, 99.0])  # the second is noise
     assert times.finish(10.0) == pytest.approx(10.0 * 4.0 * RESERVE)
     assert table(jobs=1).finish(10.0) == pytest.approx(2 * 10.0 * WHOLE * RESERVE)
+
+
+def test_the_finish_trains_on_all_rows_where_folds_hold_a_part_of_them() -> None:
+    times = Timetable(RULES, Clock(), Pace(growth=6.0))
+    assert times.finish(10.0) == pytest.approx(10.0 * 6.0 * RESERVE)
+    times.pace.ratios.append(7.0)
+    assert times.finish(10.0) == pytest.approx(10.0 * 7.0 * RESERVE)
+
+
+def test_a_budget_bounds_the_rows_that_are_searched_on() -> None:
+    assert search_rows(None, None) is None
+    assert search_rows(70, 600.0) == 70
+    assert search_rows(None, 60.0) == 50_000
+    assert search_rows(None, 600.0) == 300_000
 
 
 def test_what_can_no_longer_be_finished_keeps_nothing_back() -> None:

@@ -52,14 +52,16 @@ def candidates(
 
     def written(i: int) -> tuple[Idea, Solution] | None:
         idea, here = named(i), bench.at(f"candidate/{i}")
-        if idea is None or not time_for(here.at("write"), idea.cost, [first], first):
+        if idea is None or not time_for(here.at("write"), idea.cost, [first], first, late=not i):
             return None
         return idea, write(here, idea)
 
     def scored(i: int, draft: tuple[Idea, Solution] | None) -> None:
         here = bench.at(f"candidate/{i}")
-        # What a brain was paid for may still begin in the next phase; what costs nothing may not.
-        if draft is not None and time_for(here, draft[0].cost, [first, *done], first, late=not draft[0].recipe):
+        # What a brain was paid for may still begin in the next phase, and so may what there is nothing better than.
+        alone = all(s.score is None or s.dropped for s in done)
+        late = alone or not (draft and draft[0].recipe)
+        if draft is not None and time_for(here, draft[0].cost, [first, *done], first, late):
             done.append(known(evaluating.evaluate(here, draft[1])))
 
     bench.in_turn([partial(written, i) for i in range(count)], scored)

@@ -121,7 +121,7 @@ class Judging(_Section):
     folds: int | None = Field(None, ge=1, le=5, description="folds evaluated; absent: from the first job's seconds")
     accept: float = Field(0.75, ge=0.5, le=1, description="p(challenger is better) needed to replace the incumbent")
     race: float = Field(0.1, ge=0, le=0.5, description="a candidate whose p falls below this after a fold is dropped")
-    search_rows: int | None = Field(None, ge=50, description="most training rows in a fold view")
+    search_rows: int | None = Field(None, ge=50, description="most training rows in a fold view; absent: by the budget")
     seal: bool = Field(True, description="keep a sealed part where the data is large enough")
 
 

@@ -131,6 +131,7 @@ class Task(Protocol):
     profile: Profile
     has_sealed: bool
     folds: tuple[int, ...]  # rows of each
+    growth: float  # all training rows by those of a fold view
 
     def view(self, name: str) -> Path:
         """The folder of a view."""

@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from mlestar import casting, config, ending, evaluating
+from mlestar import casting, config, ending, evaluating, timing
 from mlestar.bank import PredictionBank
 from mlestar.brains.playbook import Playbook
 from mlestar.config import Settings
@@ -81,14 +81,13 @@ def stop(run: Path) -> None:
 def _task_of(store: Store, settings: Settings) -> Prepared:
     """The task as the run began with it; cut now if that was not done, or cut anew if the record of it is gone."""
     place, judging, facts = store.run / "task" / "cut.json", settings.judging, store.facts
-    kept = place.exists()
-    serving = partial(serve, settings)
+    kept, serving = place.exists(), partial(serve, settings)
     if kept:
         task = reopen(store.run, serving)
     else:
         task = prepare(
-            Path(facts["task"]), store.run, settings.seed, seal=judging.seal, search_rows=judging.search_rows,
-            serve=serving,
+            Path(facts["task"]), store.run, settings.seed, seal=judging.seal,
+            search_rows=timing.search_rows(judging.search_rows, settings.budget), serve=serving,
         )  # fmt: skip
     made = json.loads(place.read_text(encoding="utf-8"))["checksum"]
     if facts.get("cut", made) != made:
@@ -213,7 +212,8 @@ def _joined(
     purse: Purse,
 ) -> Workbench:  # fmt: skip
     """A workbench with the bank and clock of this run."""
-    bank, memo = PredictionBank(task.profile.direction, store.load), Memo(threading.Semaphore(rules.jobs))
+    bank, pace = PredictionBank(task.profile.direction, store.load), timing.Pace(task.growth)
+    memo = Memo(threading.Semaphore(rules.jobs), pace=pace)
     return Workbench(
         task, brain, library, executor, store, bank, RunClock(store), house, rules, store.run, Board(), memo, purse
     )  # fmt: skip

@@ -19,16 +19,19 @@ LATE = 0.05  # of the budget: what a run that is late may still spend on its fin
 JOINING = 0.05  # of the budget: what is left to the ensemble where a long finish ends refinement early
 GRACE = 0.1  # of the budget: by how much the finish may be late; other phases a third of it
 SHORTEST = 20.0  # seconds: no job is given less
+FEWEST_ROWS, ROWS_A_SECOND = 50_000, 500  # of training rows in a fold, by the seconds of the budget
 
 
 @dataclass
 class Pace:
     """What was measured in this sitting.
 
-    `ratios` are seconds on the real folder by seconds on a fold, `best` the best of each branch, which a blend will
-    join, and `blend` the seconds of the chosen one's folds once there is one.
+    `growth` is all training rows by those of a fold, `ratios` are seconds on the real folder by seconds on a fold,
+    `best` the best of each branch, which a blend will join, and `blend` the seconds of the chosen one's folds once
+    there is one.
     """
 
+    growth: float = WHOLE
     ratios: list[float] = field(default_factory=list)
     best: dict[int, Scored] = field(default_factory=dict)
     blend: float = 0.0
@@ -94,11 +97,19 @@ class Timetable:
 
     def _whole(self) -> float:
         """What a run on all rows takes against one on a fold's training rows: as measured, else by the rows."""
-        return max([WHOLE, *(min(ratio, MOST_WHOLE) for ratio in self.pace.ratios)])
+        usual = max(WHOLE, self.pace.growth)
+        return max([usual, *(min(ratio, MOST_WHOLE / WHOLE * usual) for ratio in self.pace.ratios)])
 
     def _in_turn(self) -> int:
         """Rehearsal and real run go side by side where there are slots."""
         return 1 if self.rules.jobs > 1 else 2
+
+
+def search_rows(asked: int | None, budget: float | None) -> int | None:
+    """Most training rows of a fold: as asked, else so many that a budget allows several models of them."""
+    if asked is not None or budget is None:
+        return asked
+    return max(FEWEST_ROWS, int(ROWS_A_SECOND * budget))
 
 
 def _together(best: dict[int, Scored]) -> float:

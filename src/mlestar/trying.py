@@ -21,7 +21,7 @@ from mlestar.ports import Array
 from mlestar.records import Progress, Recipe
 from mlestar.search.library import Library
 from mlestar.search.recipes import Reading
-from mlestar.tasks import samples
+from mlestar.tasks import samples, samples_held
 from mlestar.tasks.prepared import Prepared
 from mlestar.tasks.samples import Sample
 from mlestar.workbench import Execution, Workbench
@@ -97,7 +97,7 @@ def try_cell(case: Case, bench: Bench, sample: Sample) -> Tried | None:
     """The recipe's script, and the same with each neutral form, on a fold of one task; None where it has no use."""
     work, task = bench.open(sample)
     text = proving.script(case.recipe, bench.shipped, bench.installed, task.profile)
-    constant = samples.constant(task, FOLD)
+    constant = samples_held.constant(task, FOLD)
     if not text or constant is None:
         return None
     start = Tried(sample.name, task.profile.metric, constant)
@@ -170,11 +170,11 @@ def _row(source: str, script: str, number: int) -> int | None:
 def try_blend(case: Case, bench: Bench, sample: Sample) -> Tried | None:
     """A blend learns on one fold of made predictions and joins those of another; so does what it has learned."""
     work, task = bench.open(sample)
-    here, constant = work.at(f"recipe-{case.number}"), samples.constant(task, OTHER)
+    here, constant = work.at(f"recipe-{case.number}"), samples_held.constant(task, OTHER)
     if constant is None:
         return None
     start = Tried(f"blend of {sample.name}", task.profile.metric, constant)
-    columns = samples.guesses(task, (FOLD, OTHER))
+    columns = samples_held.guesses(task, (FOLD, OTHER))
     known, new = ([(view, np.arange(task.rows(view)))] for view in (FOLD, OTHER))
 
     def run(name: str, text: str) -> Execution:

@@ -16,7 +16,7 @@ from mlestar.brains.playbook.shelf import Shelf
 from mlestar.brains.playbook.starting import by_family, quickest
 from mlestar.roles import Ablate
 from mlestar.search.library import read_recipe, shipped
-from mlestar.tasks import samples
+from mlestar.tasks import samples, samples_held
 from mlestar.tasks.prepared import Prepared, prepare
 
 ALL = [read_recipe(path) for path in sorted(shipped().rglob("*.md")) if path.name != "README.md"]
@@ -58,7 +58,7 @@ def test_models_forecast(name: str, data: str, tasks: dict[str, Prepared], monke
     if recipe is None:
         pytest.skip("its conditions do not hold here")
     text = assemble(shelf_of(task), recipe)
-    constant = samples.constant(task, "fold-0")
+    constant = samples_held.constant(task, "fold-0")
     assert constant is not None
     assert task.score("fold-0", predicted(task, text, monkeypatch)) < 0.6 * constant
     assert np.isfinite(predicted(task, text, monkeypatch, "real")).all()
@@ -71,7 +71,7 @@ def test_other_cells_take_their_place(name: str, tasks: dict[str, Prepared], mon
     recipe = next(r for r in ALL if r.name == name)
     model = next(r for r in shelf.models if r.name == "series-ridge")
     text = changed(shelf, assemble(shelf, model), recipe.cell, recipe)
-    constant = samples.constant(task, "fold-0")
+    constant = samples_held.constant(task, "fold-0")
     assert constant is not None
     assert task.score("fold-0", predicted(task, text, monkeypatch)) < 0.6 * constant
 
@@ -95,7 +95,7 @@ def test_models_of_tables_know_the_lags(tasks: dict[str, Prepared], monkeypatch:
     shelf = shelf_of(task)
     text = assemble(shelf, next(r for r in shelf.models if r.name == "quick" and r.kind == "table"))
     assert "lags" in scripts.parse(text).names
-    constant = samples.constant(task, "fold-0")
+    constant = samples_held.constant(task, "fold-0")
     assert constant is not None
     assert task.score("fold-0", predicted(task, text, monkeypatch)) < 0.6 * constant
 

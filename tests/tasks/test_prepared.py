@@ -131,6 +131,7 @@ def test_reopen_gives_the_same_task(folder: Path, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "run" / "views")
     assert {p.name: p.read_bytes() for p in again.view("fold-2").iterdir()} == before
     assert len(pd.read_csv(again.view("fold-2") / "train.csv")) == 600
+    assert again.growth == len(pd.read_csv(folder / "train.csv")) / 600
 
 
 @pytest.mark.parametrize(

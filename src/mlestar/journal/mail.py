@@ -116,8 +116,9 @@ class Mail:
             db.execute(
                 "UPDATE questions SET claimant = ?, claimed = ? WHERE name = ("
                 "SELECT name FROM questions WHERE (? = '' OR name = ?)"
-                " AND (claimed IS NULL OR claimed < ? OR ? != '') ORDER BY at, name LIMIT 1)",
-                (claimant, now := time.time(), name, name, now - CLAIM, name),
+                " AND (claimed IS NULL OR claimed < ? OR ? != '' OR (claimed = at AND claimant = ?))"
+                " ORDER BY at, name LIMIT 1)",  # claimed as it was asked: kept for them, not yet handed out
+                (claimant, now := time.time(), name, name, now - CLAIM, name, claimant),
             )
             rows = db.execute(
                 "SELECT name, role, body, at, claimant, claimed FROM questions WHERE claimant = ? AND claimed = ?",

@@ -92,6 +92,7 @@ class Prepared:
         self.split, self.split_evidence = source.split, made.evidence
         self.folds = tuple(len(fold) for fold in made.folds)
         self.has_sealed = len(made.sealed) > 0
+        self.growth = len(source.train.frame) / len(self.views.train("fold-0"))
         self.warnings = self.profile.warnings
         fresh = (f"fresh {column!r} for held rows: {why}" for column, why in self.views.renamed.items())
         self.evidence = (*source.evidence, f"cut: {made.evidence}", *fresh)

@@ -169,7 +169,6 @@ def _plan_blend(request: roles.PlanBlend, ground: Ground, here: Surroundings, le
     return {
         "members": telling.members(request.members, request.scores, request.chosen, request.profile.direction == "max"),
         "tried": telling.tried(request.tried),
-        "standing": telling.standing(request.standing),
         "library": telling.recipes(ground.shelf.stacks, "Blends of the library"),
         "blend": _blend(ground),
         "example": examples.blend('{"plan": "…, because …"}'),

@@ -14,7 +14,7 @@ from mlestar.records import Attempt, Effect, Idea, Left, Page, Recipe, Standing,
 
 MOST_ATTEMPTS, MOST_RECIPES, MOST_MEMBERS = 40, 26, 60
 MOST_FINDINGS, MOST_PAGE, MOST_HINTS = 16_000, 3_000, 20  # characters, characters, hints
-MOST_CODE = 5_000  # characters of the cells of one attempt
+MOST_CODE = 12_000  # characters of the cells of one attempt
 MOST_OPENED = 3  # solutions whose members are told
 EVALUATIONS = 2  # that should fit into what is left of a phase
 
