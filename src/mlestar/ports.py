@@ -123,10 +123,7 @@ class Executor(Protocol):
 
 
 class Task(Protocol):
-    """What is to be solved, with its views, and the judge.
-
-    Views are named `fold-0` … (as many as `folds`), `rehearsal` and `real`. They are built once per run.
-    """
+    """What is to be solved, the judge, and the views `fold-0` … (as many as `folds`), `rehearsal` and `real`."""
 
     profile: Profile
     has_sealed: bool
