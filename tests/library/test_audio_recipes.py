@@ -17,6 +17,7 @@ from mlestar.brains.playbook.options import options
 from mlestar.brains.playbook.proving import faults
 from mlestar.brains.playbook.shelf import Shelf
 from mlestar.brains.playbook.starting import by_family, quickest
+from mlestar.errors import SettingsError
 from mlestar.records import Recipe
 from mlestar.roles import Ablate
 from mlestar.search.library import read_recipe, shipped
@@ -144,11 +145,39 @@ def test_recordings_begin_with_models_of_recordings(tasks: dict[str, Prepared]) 
 
 def test_cells_of_one_name_are_the_same_in_all_recipes() -> None:
     """So that a blend holds them once."""
-    for cell in ("recordings", "spectra", "images", "distorted", "features", "cepstra", "copies", "patches"):
-        assert (
-            len({dict(r.cells)[cell] for r in ALL if cell in dict(r.cells) and r.cell in ("model", "sounds")}) == 1
-        ), cell
-    assert not [fault for recipe in AUDIO for fault in faults(recipe)]
+    alike = [recipe for recipe in ALL if recipe.cell == "sounds" or (recipe in AUDIO and recipe.cell == "model")]
+    for cell in ("recordings", "spectra", "images", "normal", "distorted", "features", "cepstra", "copies", "patches"):
+        assert len({dict(recipe.cells)[cell] for recipe in alike if cell in dict(recipe.cells)}) == 1, cell
+    assert not [fault for recipe in alike for fault in faults(recipe)]
+
+
+def test_other_formats_need_soundfile_and_say_so(tasks: dict[str, Prepared]) -> None:
+    profile = tasks[CLASSES].profile
+    flac = replace(profile.assets[0], train="train/{id}.flac", test="test/{id}.flac", suffix=".flac")
+    profile = replace(profile, assets=(flac,))
+    with pytest.raises(SettingsError, match=r"\.flac, which soundfile reads: install it"):
+        quickest(Shelf(ALL, INSTALLED, profile))
+    shelf = Shelf(ALL, INSTALLED | {"soundfile"}, profile)
+    for recipe in (quickest(shelf), next(r for r in shelf.models if (r.kind, r.name) == ("table", "logistic"))):
+        text = assemble(shelf, recipe)
+        assert "import soundfile" in text
+        assert "wavfile" not in text
+        assert '"soundfile"' in text.partition('# ///\n"')[0]
+    assert not Shelf(ALL, INSTALLED | {"soundfile"}, tasks[CLASSES].profile).alternatives("recordings")
+
+
+def test_soundfile_reads_what_it_knows(tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16000)
+    for name in ("a.flac", "b.ogg"):
+        soundfile.write(tmp_path / name, np.column_stack([tone, tone]), 16000)
+    space: dict[str, Any] = {"np": np}
+    for cell in ("setup", "recordings"):
+        exec(dict(next(r for r in AUDIO if r.name == "recordings-soundfile").cells)[cell], space)
+    found, rate = space["recordings"]([tmp_path / "a.flac", tmp_path / "b.ogg"])
+    assert rate == 16000
+    assert np.abs(found[0] - tone).max() < 0.001
+    assert abs(len(found[1]) - 8000) < 1000
 
 
 def cells(*names: str) -> dict[str, Any]:

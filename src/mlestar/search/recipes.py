@@ -28,6 +28,7 @@ FACTS = (
     "codes",
     "row_files",
     "audio",
+    "compressed",
     "many_classes",
     "skewed_target",
     "positive_target",

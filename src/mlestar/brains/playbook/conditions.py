@@ -58,6 +58,7 @@ def _imbalanced(profile: Profile) -> bool:
 _FACTS: dict[str, Callable[[Profile], bool]] = {
     "row_files": lambda p: loaded(p) in ("text", "table"),
     "audio": lambda p: loaded(p) == "audio",
+    "compressed": lambda p: bool(compressed(p)),
     "many_classes": lambda p: len(p.classes) > MANY_CLASSES,
     "skewed_target": lambda p: p.target_skew is not None and abs(p.target_skew) > SKEWED,
     "positive_target": lambda p: p.target_minimum is not None and p.target_minimum >= 0,
@@ -82,6 +83,12 @@ def row_files(profile: Profile) -> dict[str, str]:
     """The patterns of those files, for train and test; empty without any."""
     found = [a for a in profile.assets if a.kind == loaded(profile)]
     return {"train": found[0].train, "test": found[0].test} if found else {}
+
+
+def compressed(profile: Profile) -> str:
+    """The suffix of the rows' recordings where they are no wav files; empty elsewhere."""
+    found = next((a.suffix.lower() for a in profile.assets if a.kind == loaded(profile) == "audio"), ".wav")
+    return "" if found == ".wav" else found
 
 
 def known_ahead(profile: Profile) -> bool:
