@@ -32,7 +32,7 @@ MODELS = [
 ]
 SAMPLES = {sample.name: sample for sample in samples.SAMPLES if sample.about == "audio"}
 CLASSES, CHANCE, VALUE = SAMPLES
-ROWS = 90
+ROWS = 60
 
 
 @pytest.fixture(scope="module")
