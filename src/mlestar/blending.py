@@ -151,12 +151,7 @@ def _judge(bench: Workbench, cut: list[Piece], predictions: Sequence[Array]) -> 
     for (view, rows), prediction in zip(cut, predictions, strict=True):
         spot = whole.setdefault(view, np.zeros((bench.task.rows(view), *prediction.shape[1:]), prediction.dtype))
         spot[slice(None) if rows is None else rows] = prediction
-    return tuple(
-        (int(view.removeprefix("fold-")), Judged(
-            None, bench.task.score(view, array), bench.task.rows(view), bench.task.replicates(view, array)
-        ))
-        for view, array in whole.items()
-    )  # fmt: skip
+    return tuple((int(view.removeprefix("fold-")), bench.task.judged(view, array)) for view, array in whole.items())
 
 
 def choose(bench: Workbench, ranked: Sequence[Scored], blends: Sequence[Blend]) -> Blend:

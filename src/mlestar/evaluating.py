@@ -151,17 +151,18 @@ def _a_job(profile: Profile, cost: float, known: Sequence[tuple[float, float]]) 
 
 
 def affordable_folds(bench: Workbench, one: float, cost: float, likely: float) -> int:
-    """m: so many folds that some MANY evaluations of a strong model fit, or FEW (DESIGN.md §4).
+    """m: as set, or so many folds that some MANY evaluations of a strong model fit, or FEW (DESIGN.md §4).
 
     `one` is the seconds of the first job, `cost` its cost, `likely` a strong model's.
     """
-    budget = bench.rules.budget
-    if budget is None:
-        return 5
+    there, budget = len(bench.task.folds), bench.rules.budget
+    least = 1 if len(bench.task.blocks("fold-0", 2)) > 1 else 2  # a fold that is one group tells of that one only
+    if bench.rules.folds or budget is None:
+        return min(max(bench.rules.folds or there, least), there)
     each = max(_a_job(bench.task.profile, likely, [(one, cost)]), 0.01)
-    wanted = MANY if bench.task.rows("fold-0") >= LARGE_FOLD else FEW
+    wanted = MANY if bench.task.rows("fold-0") >= LARGE_FOLD and least == 1 else FEW
     room = budget * bench.rules.ends.refine * bench.rules.jobs / (wanted * each)
-    return bench.decide("folds", int, lambda: max(1, min(5, int(room))))
+    return bench.decide("folds", int, lambda: max(least, min(there, int(room))))
 
 
 def changed(start: Solution, plan: Plan, reply: roles.RewrittenCells, text: str) -> Solution:

@@ -79,7 +79,7 @@ class Lab:
         if result.judged.reason is None:
             evaluating.submit(bench, solution)
         folds = evaluating.affordable_folds(bench, result.outcome.seconds, ideas[0].cost, ideas[-1].cost)
-        opened = replace(bench, rules=replace(bench.rules, folds=bench.rules.folds or folds))
+        opened = replace(bench, rules=replace(bench.rules, folds=folds))
         first = self._known(evaluating.other_folds(opened, solution, result))
         return replace(self, bench=replace(opened, address=""), first=first)
 

@@ -52,6 +52,7 @@ def show(run: Path) -> Summary:
         phases=tuple(sorted(facts.get("milestones", {}).items(), key=_in_order)),
         warnings=tuple(about.get("warnings", ())),
         usage=usage,
+        groups=final.search.groups if final else (),
     )
 
 

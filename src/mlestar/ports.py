@@ -123,13 +123,11 @@ class Executor(Protocol):
 
 
 class Task(Protocol):
-    """What is to be solved, with its views, and the judge.
-
-    Views are named `fold-0` … `fold-4`, `rehearsal` and `real`. They are built once per run.
-    """
+    """What is to be solved, the judge, and the views `fold-0` … (as many as `folds`), `rehearsal` and `real`."""
 
     profile: Profile
     has_sealed: bool
+    folds: tuple[int, ...]  # rows of each
     growth: float  # all training rows by those of a fold view
 
     def view(self, name: str) -> Path:
@@ -151,8 +149,8 @@ class Task(Protocol):
         """The metric of `prediction` (see records) on the view's test rows, or on some of them."""
         ...
 
-    def replicates(self, view: str, prediction: Array) -> tuple[float, ...]:
-        """The metric on the bootstrap resamples that `judge` uses."""
+    def judged(self, view: str, prediction: Array) -> Judged:
+        """The judge's word on `prediction` for a view's test rows, without members."""
         ...
 
     def blocks(self, view: str, count: int) -> Sequence[Rows]:

@@ -101,6 +101,7 @@ def summary(found: Summary, run: Path) -> str:
         f"  search    {_score(found.search_score, found.search_stderr)}",
         f"  sealed    {_score(found.sealed_score, found.sealed_stderr)}{_seen(found)}",
     ]
+    lines += [f"  {word(line, LINE)}" for line in by_group(found.split, found.groups)]
     if found.optimism is not None:
         lines.append(f"  optimism  {found.optimism:+.5f} (positive: the search promised too much)")
     lines += [f"  {name:22} {value:.5f}" for name, value in found.phases if value is not None]
@@ -113,6 +114,15 @@ def summary(found: Summary, run: Path) -> str:
     if found.state in ("interrupted", "stopped", "paused"):
         lines.append(f"  `mle-star resume {name}` goes on")
     return "\n".join(lines)
+
+
+def by_group(split: str, groups: Sequence[tuple[str, float]]) -> list[str]:
+    """The scores of few groups, in a line: from the worst to the best; nothing where there are none."""
+    if len(groups) < 2:
+        return []
+    low, high = (end(value for _, value in groups) for end in (min, max))
+    each = ", ".join(f"{name} {value:.5f}" for name, value in groups)
+    return [f"by {split.partition(':')[2] or 'group':6} {low:.5f} to {high:.5f} ({each})"]
 
 
 def _usage(usage: Sequence[Usage]) -> list[str]:
@@ -153,5 +163,6 @@ def trial(found: Trial) -> str:
     return (
         f"{word(scored.solution.name)}: {word(found.metric)} {scored.score}\n"
         f"  folds {folds}; {scored.seconds:.1f} s the slowest\n"
-        f"  split {word(found.split, LINE)}; wall: {found.wall}"
+        + "".join(f"  {word(line, LINE)}\n" for line in by_group(found.split.partition(": ")[0], scored.score.groups))
+        + f"  split {word(found.split, LINE)}; wall: {found.wall}"
     )

@@ -176,13 +176,17 @@ class FoldResult:
 
 @dataclass(frozen=True)
 class Score:
-    """The metric within each fold, weighted by rows; `stderr` from the folds' replicates."""
+    """The metric within each fold, weighted by rows; `stderr` from the folds' replicates.
+
+    `groups` is the metric by owner, where those are too few for replicates.
+    """
 
     value: float
     stderr: float | None
     direction: Direction
     folds: tuple[int, ...]
     values: tuple[float, ...]
+    groups: tuple[tuple[str, float], ...] = ()
 
     def __str__(self) -> str:
         error = "" if self.stderr is None else f" ± {self.stderr:.4f}"
@@ -538,6 +542,7 @@ class Summary:
     phases: tuple[tuple[str, float], ...] = ()
     warnings: tuple[str, ...] = ()
     usage: tuple[Usage, ...] = ()
+    groups: tuple[tuple[str, float], ...] = ()  # the search score by group, where those are few
 
 
 @dataclass(frozen=True)

@@ -269,7 +269,7 @@ def single(
     """A workbench for single scripts on a task folder, with nobody to ask; `scratch` is the run folder to make."""
     with _made(scratch, {"task": str(task.resolve()), "state": "running"}) as store:
         prepared = _task_of(store, settings)
-        rules = replace(rules_of(settings), folds=settings.judging.folds or 5)
+        rules = replace(rules_of(settings), folds=min(settings.judging.folds or 5, len(prepared.folds)))
         house, brain = House(store, watch, stopping), Playbook((), frozenset())
         yield _joined(store, prepared, executor, brain, Library(), rules, house, Purse()), prepared
 
@@ -282,7 +282,7 @@ def recipes(query: str, folder: str) -> list[Recipe]:
     found = Library([Path(folder)] if folder else [])
     if not query:
         return list(found.recipes())
-    kinds = ("table", "text", "series", "sequence", "stack")
+    kinds = ("table", "text", "series", "sequence", "audio", "stack")
     names = [idea.recipe for kind in kinds for idea in found.search(query, kind, 20)]
     return [recipe for name in dict.fromkeys(names) for recipe in found.recipes() if recipe.name == name]
 

@@ -19,6 +19,7 @@ def library(bench: Workbench, limit: int) -> tuple[Idea, ...]:
     profile = bench.task.profile
     query = re.sub(r"\s+", " ", f"{profile.metric} {profile.predicts} {profile.description}")[:400]
     kind = "sequence" if profile.predicts == "text" else profile.kind
+    kind = "audio" if any(asset.kind == "audio" for asset in profile.assets) else kind
     found = bench.journal.step(
         f"{bench.address}/search", "search", {"query": query},
         roles.Ideas, lambda: roles.Ideas(tuple(bench.search.search(query, kind, limit))),

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,28 @@ def test_score_and_replicates_are_those_of_the_judge(
     judged = task.judge("fold-1", submit(tmp_path / "job", wrong), save)
     soft = np.column_stack([wrong == "0", wrong == "1"]).astype(float)
     assert task.score("fold-1", soft) == judged.value
-    assert task.replicates("fold-1", soft) == judged.replicates
+    assert task.judged("fold-1", soft) == replace(judged, members=(), notes=())
     right = np.flatnonzero((wrong == known).to_numpy())
     assert task.score("fold-1", soft, right) == 1.0
+
+
+def test_few_groups_are_scored_by_name(folders: Any, tmp_path: Path, save: Callable[[bytes], str]) -> None:
+    train, test = folders.frames(400, tests=40, who=lambda n: ("ann", "bob", "carl")[n // 5 % 3])
+    folders.source(tmp_path / "task", train, test.assign(who="dora"))
+    (tmp_path / "task" / "description.md").write_text("Predict y for new persons, by accuracy.\n")
+    (tmp_path / "task" / "task.toml").write_text('[task]\nsplit = "group:who"\n')
+    task = prepare(tmp_path / "task", tmp_path / "run", 3)
+    assert len(task.folds) == 3
+    found = {}
+    for view in ("fold-0", "fold-1", "fold-2"):
+        known = answers(task, view)
+        judged = task.judge(view, submit(tmp_path / "job", known.where(np.arange(len(known)) % 4 != 0, "0")), save)
+        assert judged.replicates == ()
+        found |= {name: (value, judged.value) for name, value in judged.groups}
+    assert set(found) == {"ann", "bob", "carl"}
+    assert all(value == whole < 1 for value, whole in found.values())
+    with pytest.raises(KeyError, match="fold-2 and"):
+        task.view("fold-3")
 
 
 def test_the_real_view_is_only_checked_and_delivered_in_the_samples_order(

@@ -123,11 +123,24 @@ def test_blocks_hold_the_ends_of_training_runs_as_long_as_test_runs() -> None:
     assert (np.diff(made.train(0)) > 0).all()
 
 
+@pytest.mark.parametrize("groups", [2, 4, 5, 7])
+def test_few_groups_make_as_many_folds(groups: int) -> None:
+    owner = [f"who-{n * 31 % groups}" for n in range(400)]
+    task = source(columns(400, g=owner, y=[str(n % 3) for n in range(400)]), columns(20), "group:g")
+    made = cut(task, 0)
+    assert len(made.folds) == min(groups, 5)
+    assert not len(made.sealed)  # one of so few would be missed
+    assert sorted(np.concatenate(made.folds)) == list(range(400))
+    for k, fold in enumerate(made.folds):
+        assert {owner[row] for row in fold}.isdisjoint(owner[row] for row in made.train(k))
+        assert groups > 5 or len({owner[row] for row in fold}) == 1
+
+
 @pytest.mark.parametrize(
     ("split", "rows", "g", "message"),
     [
         ("random", 5, lambda n: n, "5 rows"),
-        ("group:g", 50, lambda n: n % 3, "3 distinct"),
+        ("group:g", 50, lambda n: 7, "1 distinct"),
         ("time:g", 50, lambda n: n % 4, "4 distinct times"),
         ("group:none", 50, lambda n: n, "no column 'none'"),
         ("horizon", 50, lambda n: n, "cannot be cut"),

@@ -44,6 +44,7 @@ def join(results: Folds, direction: Direction) -> Score:
         direction=direction,
         folds=tuple(fold for fold, _ in folds),
         values=tuple(values),
+        groups=tuple(group for _, judged in folds for group in judged.groups),
     )
 
 

@@ -54,7 +54,18 @@ def _task(found: Summary) -> str:
     split = f"The split is {code(found.split)}: {inert(found.split_evidence)}"
     scores = [f"| {inert(name)} | {value:.5f} |" for name, value in found.phases if value is not None]
     table = "\n".join(["| after | score |", "| --- | --- |", *scores])
-    return f"## The task\n\n{split}\n\n{table}" if scores else f"## The task\n\n{split}"
+    return "\n\n".join(["## The task", split, *([table] if scores else []), *_by_group(found)])
+
+
+def _by_group(found: Summary) -> list[str]:
+    """The score of each group where those are too few for an error, which their range then stands for."""
+    if len(found.groups) < 2:
+        return []
+    low, high = (end(value for _, value in found.groups) for end in (min, max))
+    head = [f"| {inert(found.split.partition(':')[2] or 'group')} | search score |", "| --- | --- |"]
+    lines = [f"| {inert(name)} | {value:.5f} |" for name, value in found.groups]
+    told = f"Too few groups for a standard error: by group the search score goes from {low:.5f} to {high:.5f}."
+    return [told, "\n".join([*head, *lines])]
 
 
 def _final(final: Final) -> str:

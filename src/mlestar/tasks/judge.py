@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,13 @@ def judge_folder(
     metric: Metric,
     seed: int,
     save: Callable[[bytes], str],
+    names: Mapping[int, str] | None = None,
 ) -> Judged:
     """Judge the submission and the members that a job left in `folder`.
 
-    `truth` and `owners` (rows,) are in the row order of the view's test table; without truth only
-    validity is judged. Arrays go through `save` as bytes (`votes.packed`), `members[0]` being the submission itself.
+    `truth` and `owners` (rows,) are in the row order of the view's test table, `names` are what owners are called;
+    without truth only validity is judged.
+    Arrays go through `save` as bytes (`votes.packed`), `members[0]` being the submission itself.
     """
     prediction = read_submission(folder, form)
     if isinstance(prediction, str):
@@ -52,27 +55,35 @@ def judge_folder(
     if truth is None:
         return Judged(reason=None, rows=form.rows)
     members, notes = _members(folder, form, prediction, truth, metric, save)
+    found = weighed(metric, truth, prediction, owners, names or {}, seed)
+    return replace(found, members=members, notes=tuple(word(note, MOST_REASON) for note in notes[:MOST_NOTES]))
+
+
+def weighed(
+    metric: Metric, truth: Array, prediction: Array, owners: Array, names: Mapping[int, str], seed: int
+) -> Judged:
+    """What a valid prediction is worth: the metric, its resamples, and by owner where those are few."""
     return Judged(
         reason=None,
         value=score(metric, truth, prediction),
-        rows=form.rows,
+        rows=len(owners),
         replicates=tuple(replicates(metric, truth, prediction, owners, seed=seed).tolist()),
-        groups=_groups(metric, truth, prediction, owners),
-        members=members,
-        notes=tuple(word(note, MOST_REASON) for note in notes[:MOST_NOTES]),
+        groups=_groups(metric, truth, prediction, owners, names),
     )
 
 
-def _groups(metric: Metric, truth: Array, prediction: Array, owners: Array) -> tuple[tuple[str, float], ...]:
+def _groups(
+    metric: Metric, truth: Array, prediction: Array, owners: Array, names: Mapping[int, str]
+) -> tuple[tuple[str, float], ...]:
     """The metric per owner where owners are too few to bootstrap; one on which it is undefined is left out."""
-    names, owner = np.unique(np.asarray(owners), return_inverse=True)
-    if len(names) >= FEWEST_OWNERS:
+    numbers, owner = np.unique(np.asarray(owners), return_inverse=True)
+    if len(numbers) >= FEWEST_OWNERS:
         return ()
     found = []
-    for number, name in enumerate(names):
-        rows = owner.reshape(-1) == number
+    for place, number in enumerate(numbers.tolist()):
+        rows = owner.reshape(-1) == place
         try:
-            found.append((str(name), score(metric, truth[rows], prediction[rows])))
+            found.append((names.get(number, str(number)), score(metric, truth[rows], prediction[rows])))
         except TaskError:
             continue
     return tuple(found)

@@ -111,9 +111,8 @@ class Prepared:
     def judge(self, view: str, folder: Path, save: Callable[[bytes], str]) -> Judged:
         """Judge what a job left in `folder`; arrays go through `save`. `real` is only checked."""
         side = self.side(view)
-        return judge.judge_folder(
-            folder, form(self.source, side), side.truth, side.owners, self._measure(side), self.seed, save
-        )
+        wanted, measure, names = form(self.source, side), self._measure(side), self._names(side)
+        return judge.judge_folder(folder, wanted, side.truth, side.owners, measure, self.seed, save, names)
 
     def score(self, view: str, prediction: Array, rows: Rows | None = None) -> float:
         """The metric of `prediction`; with `rows` of those test rows of both truth and prediction.
@@ -125,12 +124,11 @@ class Prepared:
             side, prediction = side.take(rows), prediction[rows]
         return float(metrics.score(self._measure(side), self._known(view, side), prediction))
 
-    def replicates(self, view: str, prediction: Array) -> tuple[float, ...]:
-        """The metric on the resamples of owners that `judge` uses; empty under ten owners."""
+    def judged(self, view: str, prediction: Array) -> Judged:
+        """The judge's word on `prediction` for a view's test rows, without members."""
         side = self.side(view)
-        known = self._known(view, side)
-        found = metrics.replicates(self._measure(side), known, prediction, side.owners, seed=self.seed)
-        return tuple(found.tolist())
+        known, names = self._known(view, side), self._names(side)
+        return judge.weighed(self._measure(side), known, prediction, side.owners, names, self.seed)
 
     def blocks(self, view: str, count: int) -> Sequence[Rows]:
         """Cut a view's test rows into at most `count` seeded blocks; owners stay whole, classes are spread."""
@@ -222,6 +220,15 @@ class Prepared:
         train = self.views.train(name)
         scaled = scaling.context(source, train, held)
         return Side(truth(source, held), self.cut.owners[held], strata(source, held), keys, sample, train, *scaled)
+
+    def _names(self, side: Side) -> dict[int, str]:
+        """What the owners are called, where they are groups of a column."""
+        kind, _, column = self.source.split.partition(":")
+        if kind != "group" or side.truth is None:
+            return {}
+        called = tables.texts(self.source.train.frame[column])
+        first = np.unique(self.cut.owners, return_index=True)[1]
+        return {number: called.iloc[first[number]] for number in np.unique(side.owners).tolist()}
 
     def _measure(self, side: Side) -> metrics.Metric:
         """The metric, bound to a side."""

@@ -80,17 +80,18 @@ def cut(source: Source, seed: int, *, seal: bool = True) -> Cut:
         raise TaskError(
             f"split {source.split!r} cannot be cut: use random, stratified, group:, time:, blocks:<column> or horizon."
         )
-    if owners.max() + 1 < FOLDS + 1:
+    groups = int(owners.max()) + 1
+    if groups < (2 if kind == "group" else FOLDS + 1):
         what = f"column {column!r}" if column else source.train.name
-        raise TaskError(
-            f"{what} has only {owners.max() + 1} distinct groups of rows, {FOLDS + 1} are needed for the folds."
-        )
+        need = 2 if kind == "group" else FOLDS + 1
+        raise TaskError(f"{what} has only {groups} distinct groups of rows, {need} are needed for the folds.")
+    count = min(FOLDS, groups)  # few groups: a fold is one of them, or two
     rng = np.random.default_rng([seed, 1])
     sealed = _sealed(owners, rng) if seal else np.empty(0, np.intp)
     search = np.setdiff1d(np.arange(rows), sealed)
     stratify = kind == "stratified" or (kind == "group" and bool(source.classes))
-    fold = deal(owners[search], strata(source, search) if stratify else np.zeros(len(search), np.intp), rng)
-    folds = tuple(search[fold == k] for k in range(FOLDS))
+    fold = deal(owners[search], strata(source, search) if stratify else np.zeros(len(search), np.intp), rng, count)
+    folds = tuple(search[fold == k] for k in range(count))
     return Cut(kind, sealed, folds, owners, _told(source.split, why, sealed, owners))
 
 
@@ -253,6 +254,8 @@ def _column(source: Source, column: str) -> pd.Series[str]:
 
 
 def _told(split: str, why: str, sealed: Rows, owners: Rows) -> str:
+    if split.startswith("group:") and owners.max() < FOLDS:
+        why += f", each of the {owners.max() + 1} is a fold"
     if not len(sealed):
         return f"{split}: {why}; nothing sealed (too few rows or owners)"
     return f"{split}: {why}; {len(sealed)} rows of {len(np.unique(owners[sealed]))} owners sealed"

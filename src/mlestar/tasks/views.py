@@ -67,7 +67,7 @@ class Views:
 
     def held(self, name: str) -> Rows:
         """Positions in the training table of a view's test rows, in the order of its test table."""
-        rows = self.cut.sealed if name == "rehearsal" else self.cut.folds[_fold(name)]
+        rows = self.cut.sealed if name == "rehearsal" else self.cut.folds[self._fold(name)]
         if not len(rows):
             raise ValueError("nothing is sealed in this run, so there is no rehearsal view")
         rows = self._rng(_whole(name), 0).permutation(rows)
@@ -77,7 +77,7 @@ class Views:
         """Positions in the training table of a view's training rows, ascending."""
         if name == "rehearsal":
             return self.cut.search
-        rows = self.cut.train(_fold(name))
+        rows = self.cut.train(self._fold(name))
         most = len(rows) if self.search_rows is None else min(self.search_rows, len(rows))
         if name in PARTS:
             most //= PARTS[name][1]
@@ -108,6 +108,13 @@ class Views:
             else:
                 columns[column] = derived(column, real[column], len(test), self.source.sample.name)
         return pd.DataFrame(columns, columns=real.columns)
+
+    def _fold(self, name: str) -> int:
+        """The number of a fold, or of the fold that a view is a part of."""
+        known = NAMES[: len(self.cut.folds)]
+        if _whole(name) not in known:
+            raise KeyError(f"no view is called {name!r}; there are {', '.join(known)} and their parts")
+        return int(_whole(name).removeprefix("fold-"))
 
     @functools.cached_property
     def _others(self) -> Others:
@@ -190,12 +197,6 @@ class Views:
 def _whole(name: str) -> str:
     """The fold that a view is a part of, else the view itself."""
     return PARTS[name][0] if name in PARTS else name
-
-
-def _fold(name: str) -> int:
-    if _whole(name) not in NAMES[:FOLDS]:
-        raise KeyError(f"no view is called {name!r}; there are {', '.join(NAMES)}")
-    return int(_whole(name).removeprefix("fold-"))
 
 
 def _like(names: list[str], real: pd.Series[Any]) -> list[Any]:

@@ -40,7 +40,7 @@ def frame(shelf: Shelf, kind: str = "") -> Frame:
     skeleton = shelf.skeleton(skeleton_recipe(profile, kind))
     load = shelf.skeleton(load_recipe(profile, files=bool(row_files(profile))))
     plain = {name: shelf.plain(name) for name in shelf.feature_cells if name in BASIC}
-    plain = {} if kind == "series" else plain
+    plain = {} if kind == "series" else {k: v for k, v in plain.items() if (kind, k) != ("audio", "sounds")}
     goal = None if kind == "series" else _target(shelf)  # series have curves of their own
     chosen = [recipe for recipe in (*plain.values(), goal, _post(shelf)) if recipe is not None]
     cells: dict[str, str] = brought(skeleton) | brought(load)
@@ -56,9 +56,9 @@ def assemble(shelf: Shelf, model: Recipe) -> str:
     made = frame(shelf, model.kind)
     cells = dict(made.cells)
     companions = {k: v for k, v in brought(model).items() if k == "model" or k in cells or k == "predict"}
-    return put_together(
-        shelf.profile, cells | _needed(model, companions), [*made.setups, setup_of(model)], title(shelf, model.name)
-    )
+    cells |= _needed(model, companions)
+    cells["features"] = spots.joining(cells["features"], list(made.ready))  # a model's own may join them too
+    return put_together(shelf.profile, cells, [*made.setups, setup_of(model)], title(shelf, model.name))
 
 
 def put_together(profile: Profile, cells: Mapping[str, str], setups: Sequence[str], head: str) -> str:
@@ -75,6 +75,8 @@ def changed(shelf: Shelf, script: str, cell: str, recipe: Recipe) -> str:
     if recipe.kind == "series":
         new = _needed(shelf.skeleton(skeleton_recipe(shelf.profile, recipe.kind)), here | new, new)
     setups = [book["setup"], setup_of(recipe)]
+    if "features" in new:
+        new["features"] = spots.joining(new["features"], spots.joined(here["features"]))
     if recipe.cell == "model":
         for name, fallback in _lost_companions(shelf, here, recipe).items():
             new[name] = dict(fallback.cells)[name]

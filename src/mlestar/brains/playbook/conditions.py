@@ -56,7 +56,9 @@ def _imbalanced(profile: Profile) -> bool:
 
 
 _FACTS: dict[str, Callable[[Profile], bool]] = {
-    "row_files": lambda p: bool(row_files(p)),
+    "row_files": lambda p: loaded(p) in ("text", "table"),
+    "audio": lambda p: loaded(p) == "audio",
+    "compressed": lambda p: bool(compressed(p)),
     "many_classes": lambda p: len(p.classes) > MANY_CLASSES,
     "skewed_target": lambda p: p.target_skew is not None and abs(p.target_skew) > SKEWED,
     "positive_target": lambda p: p.target_minimum is not None and p.target_minimum >= 0,
@@ -69,10 +71,24 @@ _FACTS: dict[str, Callable[[Profile], bool]] = {
 }
 
 
+READ = ("audio", "text", "table")  # kinds of rows' files that recipes can read; a script reads the first that there is
+
+
+def loaded(profile: Profile) -> str:
+    """The kind of the rows' files that scripts read; empty without any."""
+    return min((a.kind for a in profile.assets if a.kind in READ), key=READ.index, default="")
+
+
 def row_files(profile: Profile) -> dict[str, str]:
-    """The patterns of the small text files that belong to rows, for train and test; empty without any."""
-    texts = [a for a in profile.assets if a.kind in ("text", "table")]
-    return {"train": texts[0].train, "test": texts[0].test} if texts else {}
+    """The patterns of those files, for train and test; empty without any."""
+    found = [a for a in profile.assets if a.kind == loaded(profile)]
+    return {"train": found[0].train, "test": found[0].test} if found else {}
+
+
+def compressed(profile: Profile) -> str:
+    """The suffix of the rows' recordings where they are no wav files; empty elsewhere."""
+    found = next((a.suffix.lower() for a in profile.assets if a.kind == loaded(profile) == "audio"), ".wav")
+    return "" if found == ".wav" else found
 
 
 def known_ahead(profile: Profile) -> bool:

@@ -7,7 +7,7 @@ for lists of items was measured (dev/LOG.md, 2026-11-26).
 
 from __future__ import annotations
 
-from mlestar.brains.playbook.conditions import has, known_ahead
+from mlestar.brains.playbook.conditions import has, known_ahead, loaded
 from mlestar.records import Profile, Recipe
 
 # The first entry that is found in a recipe's name, else in its code, names the family.
@@ -17,7 +17,7 @@ _MARKS = (
     ("catboost", ("catboost", "CatBoost")),
     ("hist-gradient-boosting", ("hist-gradient-boosting", "HistGradientBoosting")),
     ("forest", ("extra-trees", "random-forest", "ExtraTrees", "RandomForest")),
-    ("net", ("mlp", "MLPClassifier", "MLPRegressor")),
+    ("net", ("mlp", "convolutions", "MLPClassifier", "MLPRegressor")),
     ("gaussian-process", ("gaussian-process", "GaussianProcess")),
     ("members", ("members",)),
     ("language-models", ("language-model",)),
@@ -25,6 +25,7 @@ _MARKS = (
     ("linear", ("linear-svm",)),
     ("kernel", ("kernel", "svm", "SVC(", "SVR(", "KernelRidge")),
     ("neighbours", ("knn", "neighbours", "KNeighbors")),
+    ("patches", ("patches",)),
     *((name, (name,)) for name in ("theta", "smoothing", "decomposition")),
     ("bayes", ("bayes", "MultinomialNB", "ComplementNB", "BernoulliNB")),
     (
@@ -43,6 +44,7 @@ TREES = {"lightgbm", "xgboost", "catboost", "hist-gradient-boosting", "forest"}
 SCALES = {"linear", "net", "kernel"}  # tags of encodings that are made for these, and tell trees nothing new
 _WORDS = ("members", "nb-svm", "linear", "kernel", "language-models", "bayes", "net", "lightgbm")
 _SERIES = ("members", "lightgbm", "linear", "neighbours", "decomposition", "smoothing", "theta", "net")
+_AUDIO = ("members", "net", "patches", "forest", "kernel", "neighbours")
 _SHORT = ("members", "theta", "smoothing", "decomposition", "linear", "neighbours", "lightgbm", "net")
 _LEARNED = 2_000  # values of all series together, from which on windows have something to learn from
 _ITEMS = ("kernel", "members", "linear", "nb-svm", "bayes", "net", "lightgbm")  # which go together
@@ -51,7 +53,7 @@ _SEQUENCES: tuple[str, ...] = ("linear", "members", "rules", "lightgbm", "letter
 
 def family(recipe: Recipe) -> str:
     """The family of a model recipe: by its name, else by the estimators in its code; text models are their own."""
-    kind = f"{recipe.kind}:" if recipe.kind in ("text", "series") else ""
+    kind = f"{recipe.kind}:" if recipe.kind in ("text", "series", "audio") else ""
     for where in (recipe.name.removeprefix(f"{recipe.kind}-"), dict(recipe.cells).get("model", "")):
         for name, marks in _MARKS:
             if any(mark in where for mark in marks):
@@ -80,6 +82,8 @@ def strength(name: str, profile: Profile) -> float:
     order: tuple[str, ...]
     if kind == "series":
         order, weight = _SERIES if profile.series_count * profile.history >= _LEARNED else _SHORT, 1.0
+    elif kind == "audio":
+        order, weight = _AUDIO, 1.0
     elif profile.predicts == "text":
         order, weight = _SEQUENCES, 1.0
     elif kind:
@@ -89,6 +93,8 @@ def strength(name: str, profile: Profile) -> float:
         size = "small" if profile.rows < _SMALL else "medium" if profile.rows < _LARGE else "large"
         order = _TABLE[size]
         weight = 1.0 - 0.85 * _about_text(profile)
+        if loaded(profile) == "audio":  # columns say less of recordings than their spectrograms
+            weight *= 0.6
         if profile.time:  # of a forecast a table tells what is known ahead, and lags
             weight *= 0.85 if known_ahead(profile) else 0.5
     place = order.index(plain) if plain in order else len(order)

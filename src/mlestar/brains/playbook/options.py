@@ -142,8 +142,11 @@ def _of_cell(shelf: Shelf, book: Notebook, cell: str, findings: Sequence[str]) -
 
 def _fits(shelf: Shelf, here: dict[str, str], recipe: Recipe) -> bool:
     """Whether a recipe suits the rest of the part: its kind, what its model can read, what stands there now."""
-    text = "documents" in scripts.used(here.get("features", ""))
-    if recipe.cell in ("model", "features") and (recipe.kind == "text") != text:
+    reads = scripts.used(here.get("features", ""))
+    for kind, name in (("text", "documents"), ("audio", "spectra")):
+        if recipe.cell in ("model", "features") and (recipe.kind == kind) != (name in reads):
+            return False
+    if recipe.kind == "audio" and recipe.cell not in here:
         return False
     if recipe.cell != "post" and (recipe.kind == "series") != ("history" in here):
         return False

@@ -31,6 +31,8 @@ DEFINES: dict[str, dict[str, tuple[str, ...]]] = {
     "learn": {"learn": ("known", "y", "seed")},
     "curves": {"curves": ("past",)},
     "seasons": {"seasons": ("past",)},
+    "recordings": {"recordings": ("files",)},
+    "normal": {"normal": ("image",)},
 }
 ALWAYS = frozenset({"numpy", "pandas", "pyarrow", "scipy", "sklearn"})  # every script may rest on these
 _FRAME = ("setup", "features", "predict", "blend", "post", "submit")  # what a skeleton brings

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from mlestar import scripts
-from mlestar.brains.playbook.conditions import has, holds
+from mlestar.brains.playbook.conditions import compressed, has, holds, loaded
 from mlestar.brains.playbook.families import family, quick, suits
 from mlestar.errors import SettingsError
 from mlestar.records import Profile, Recipe
 
 FIXED = ("setup", "load", "features", "target", "model", "predict", "weights", "blend", "post", "submit")
 FORMS = {"value": "values", "text": "texts"}
-BASIC = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids", "row_files", "lags")
+BASIC = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids")
+BASIC = (*BASIC, "row_files", "sounds", "lags")
 
 
 def form(profile: Profile) -> str:
@@ -34,16 +35,38 @@ class Shelf:
     def usable(self) -> tuple[Recipe, ...]:
         """All recipes but skeletons that fit this task and can run here; one per name and cell, the first wins."""
         found: dict[tuple[str, str], Recipe] = {}
-        for recipe in self.recipes:
+        reader = self._reader
+        for recipe in (self._reading(each, reader) for each in self.recipes):
             if recipe.cell != "skeleton" and self._fits(recipe):
                 found.setdefault((recipe.cell, recipe.name), recipe)
         return tuple(found.values())
+
+    @property
+    def _reader(self) -> Recipe | None:
+        """What reads recordings that are no wav files; raises SettingsError where it is not installed."""
+        suffix = compressed(self.profile)
+        reader = next((r for r in self.recipes if suffix and r.cell == "recordings" and self._fits(r)), None)
+        if suffix and reader is None:
+            raise SettingsError(
+                f"the rows' files end in {suffix}, which soundfile reads: install it for the interpreter that runs "
+                "scripts (`pip install soundfile`, extra `[audio]`), or turn the files into wav files"
+            )
+        return reader
+
+    def _reading(self, recipe: Recipe, reader: Recipe | None) -> Recipe:
+        """The recipe with this reader of recordings in place of its own."""
+        cells = dict(recipe.cells)
+        if reader is None or "recordings" not in cells or recipe == reader:
+            return recipe
+        cells |= {"setup": f"{setup_of(recipe)}\n{setup_of(reader)}", "recordings": dict(reader.cells)["recordings"]}
+        return replace(recipe, cells=tuple(cells.items()), needs=(*recipe.needs, *reader.needs))
 
     def _fits(self, recipe: Recipe) -> bool:
         kinds = {"table", "any", "stack"} | (
             {"text"} if has(self.profile, "texts") or has(self.profile, "lists") else set()
         )
         kinds |= {"series"} if self.profile.time else set()
+        kinds |= {"audio"} if loaded(self.profile) == "audio" else set()
         forms = {form(self.profile), "any"}
         if self.profile.predicts == "text":  # what is made for numbers has no use there, whatever it predicts
             kinds, forms = {"sequence"}, {"texts"}
@@ -78,7 +101,7 @@ class Shelf:
     @property
     def feature_cells(self) -> tuple[str, ...]:
         """The names of all feature cells that have a usable recipe, the basic ones first."""
-        names = {r.cell for r in self.usable if r.kind not in ("stack", "series")} - set(FIXED)
+        names = {r.cell for r in self.usable if r.kind not in ("stack", "series", "audio")} - set(FIXED)
         return (*(n for n in BASIC if n in names), *sorted(names - set(BASIC)))
 
     def named(self, name: str, cell: str = "") -> Recipe | None:
