@@ -16,7 +16,7 @@ from mlestar import plain
 from mlestar.errors import SettingsError
 from mlestar.records import Recipe
 
-KINDS = ("table", "text", "series", "sequence", "stack", "any")
+KINDS = ("table", "text", "series", "sequence", "image", "stack", "any")
 FORMS = ("classes", "values", "texts", "any")
 FACTS = (
     "numbers",
@@ -27,6 +27,7 @@ FACTS = (
     "lists",
     "codes",
     "row_files",
+    "images",
     "many_classes",
     "skewed_target",
     "positive_target",

@@ -41,8 +41,11 @@ def frame(shelf: Shelf, kind: str = "") -> Frame:
     load = shelf.skeleton(load_recipe(profile, files=bool(row_files(profile))))
     plain = {name: shelf.plain(name) for name in shelf.feature_cells if name in BASIC}
     plain = {} if kind == "series" else plain
+    if kind == "image":  # its features are the images themselves, beside the other columns
+        plain = {name: recipe for name, recipe in plain.items() if name != "pictures"}
     goal = None if kind == "series" else _target(shelf)  # series have curves of their own
     chosen = [recipe for recipe in (*plain.values(), goal, _post(shelf)) if recipe is not None]
+    chosen += [shelf.skeleton("image-features")] if kind == "image" else []
     cells: dict[str, str] = brought(skeleton) | brought(load)
     for recipe in chosen:
         cells |= brought(recipe)
@@ -72,8 +75,9 @@ def changed(shelf: Shelf, script: str, cell: str, recipe: Recipe) -> str:
     book = scripts.parse(script)
     here = spots.part(book, cell)
     new = _needed(recipe, {k: v for k, v in brought(recipe).items() if k == recipe.cell or k in here})
-    if recipe.kind == "series":
-        new = _needed(shelf.skeleton(skeleton_recipe(shelf.profile, recipe.kind)), here | new, new)
+    if recipe.kind in ("series", "image"):
+        helpers = "image-features" if recipe.kind == "image" else skeleton_recipe(shelf.profile, recipe.kind)
+        new = _needed(shelf.skeleton(helpers), here | new, new)
     setups = [book["setup"], setup_of(recipe)]
     if recipe.cell == "model":
         for name, fallback in _lost_companions(shelf, here, recipe).items():

@@ -57,6 +57,7 @@ def _imbalanced(profile: Profile) -> bool:
 
 _FACTS: dict[str, Callable[[Profile], bool]] = {
     "row_files": lambda p: bool(row_files(p)),
+    "images": lambda p: bool(images(p)),
     "many_classes": lambda p: len(p.classes) > MANY_CLASSES,
     "skewed_target": lambda p: p.target_skew is not None and abs(p.target_skew) > SKEWED,
     "positive_target": lambda p: p.target_minimum is not None and p.target_minimum >= 0,
@@ -73,6 +74,12 @@ def row_files(profile: Profile) -> dict[str, str]:
     """The patterns of the small text files that belong to rows, for train and test; empty without any."""
     texts = [a for a in profile.assets if a.kind in ("text", "table")]
     return {"train": texts[0].train, "test": texts[0].test} if texts else {}
+
+
+def images(profile: Profile) -> dict[str, list[str]]:
+    """The patterns of the images that belong to rows, one or several of each row; empty without any."""
+    found = [asset for asset in profile.assets if asset.kind == "image"]
+    return {"train": [a.train for a in found], "test": [a.test for a in found]} if found else {}
 
 
 def known_ahead(profile: Profile) -> bool:

@@ -7,7 +7,7 @@ for lists of items was measured (dev/LOG.md, 2026-11-26).
 
 from __future__ import annotations
 
-from mlestar.brains.playbook.conditions import has, known_ahead
+from mlestar.brains.playbook.conditions import has, images, known_ahead
 from mlestar.records import Profile, Recipe
 
 # The first entry that is found in a recipe's name, else in its code, names the family.
@@ -20,6 +20,7 @@ _MARKS = (
     ("net", ("mlp", "MLPClassifier", "MLPRegressor")),
     ("gaussian-process", ("gaussian-process", "GaussianProcess")),
     ("members", ("members",)),
+    ("convnet", ("convnet",)),
     ("language-models", ("language-model",)),
     ("nb-svm", ("nb-svm", "nbsvm")),
     ("linear", ("linear-svm",)),
@@ -46,12 +47,13 @@ _SERIES = ("members", "lightgbm", "linear", "neighbours", "decomposition", "smoo
 _SHORT = ("members", "theta", "smoothing", "decomposition", "linear", "neighbours", "lightgbm", "net")
 _LEARNED = 2_000  # values of all series together, from which on windows have something to learn from
 _ITEMS = ("kernel", "members", "linear", "nb-svm", "bayes", "net", "lightgbm")  # which go together
+_IMAGES = ("convnet", "members", "kernel", "patches", "linear")
 _SEQUENCES: tuple[str, ...] = ("linear", "members", "rules", "lightgbm", "letters")  # `linear` are spans, where asked
 
 
 def family(recipe: Recipe) -> str:
     """The family of a model recipe: by its name, else by the estimators in its code; text models are their own."""
-    kind = f"{recipe.kind}:" if recipe.kind in ("text", "series") else ""
+    kind = f"{recipe.kind}:" if recipe.kind in ("text", "series", "image") else ""
     for where in (recipe.name.removeprefix(f"{recipe.kind}-"), dict(recipe.cells).get("model", "")):
         for name, marks in _MARKS:
             if any(mark in where for mark in marks):
@@ -82,6 +84,8 @@ def strength(name: str, profile: Profile) -> float:
         order, weight = _SERIES if profile.series_count * profile.history >= _LEARNED else _SHORT, 1.0
     elif profile.predicts == "text":
         order, weight = _SEQUENCES, 1.0
+    elif kind == "image":
+        order, weight = _IMAGES, 1.0
     elif kind:
         order = _WORDS if has(profile, "texts") else _ITEMS
         weight = _about_text(profile)
@@ -89,6 +93,8 @@ def strength(name: str, profile: Profile) -> float:
         size = "small" if profile.rows < _SMALL else "medium" if profile.rows < _LARGE else "large"
         order = _TABLE[size]
         weight = 1.0 - 0.85 * _about_text(profile)
+        if images(profile):  # a table sees of them what the cell `pictures` tells
+            weight *= 0.6
         if profile.time:  # of a forecast a table tells what is known ahead, and lags
             weight *= 0.85 if known_ahead(profile) else 0.5
     place = order.index(plain) if plain in order else len(order)

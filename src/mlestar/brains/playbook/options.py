@@ -145,6 +145,9 @@ def _fits(shelf: Shelf, here: dict[str, str], recipe: Recipe) -> bool:
     text = "documents" in scripts.used(here.get("features", ""))
     if recipe.cell in ("model", "features") and (recipe.kind == "text") != text:
         return False
+    image = "images" in scripts.used(here.get("features", ""))
+    if (recipe.cell in ("model", "features") and (recipe.kind == "image") != image) or (image and recipe.cell == "pictures"):
+        return False
     if recipe.cell != "post" and (recipe.kind == "series") != ("history" in here):
         return False
     model = shelf.origin("model", here.get("model", ""))

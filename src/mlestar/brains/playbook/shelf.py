@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from mlestar import scripts
-from mlestar.brains.playbook.conditions import has, holds
+from mlestar.brains.playbook.conditions import has, holds, images
 from mlestar.brains.playbook.families import family, quick, suits
 from mlestar.errors import SettingsError
 from mlestar.records import Profile, Recipe
 
 FIXED = ("setup", "load", "features", "target", "model", "predict", "weights", "blend", "post", "submit")
 FORMS = {"value": "values", "text": "texts"}
-BASIC = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids", "row_files", "lags")
+BASIC = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids", "row_files", "pictures", "lags")
 
 
 def form(profile: Profile) -> str:
@@ -44,6 +44,7 @@ class Shelf:
             {"text"} if has(self.profile, "texts") or has(self.profile, "lists") else set()
         )
         kinds |= {"series"} if self.profile.time else set()
+        kinds |= {"image"} if images(self.profile) else set()
         forms = {form(self.profile), "any"}
         if self.profile.predicts == "text":  # what is made for numbers has no use there, whatever it predicts
             kinds, forms = {"sequence"}, {"texts"}
@@ -78,7 +79,7 @@ class Shelf:
     @property
     def feature_cells(self) -> tuple[str, ...]:
         """The names of all feature cells that have a usable recipe, the basic ones first."""
-        names = {r.cell for r in self.usable if r.kind not in ("stack", "series")} - set(FIXED)
+        names = {r.cell for r in self.usable if r.kind not in ("stack", "series", "image")} - set(FIXED)
         return (*(n for n in BASIC if n in names), *sorted(names - set(BASIC)))
 
     def named(self, name: str, cell: str = "") -> Recipe | None:

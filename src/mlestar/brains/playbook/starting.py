@@ -39,7 +39,7 @@ def quickest(shelf: Shelf, kind: str = "") -> Recipe:
 
 def _kind_strength(shelf: Shelf, recipe: Recipe) -> float:
     """How well the recipe's kind (text or table) suits the profile."""
-    return strength({"text": "text:members", "series": "series:members"}.get(recipe.kind, "lightgbm"), shelf.profile)
+    return strength({"text": "text:members", "series": "series:members", "image": "image:members"}.get(recipe.kind, "lightgbm"), shelf.profile)
 
 
 def by_family(shelf: Shelf, seed: int, branch: int) -> list[Recipe]:
@@ -80,14 +80,19 @@ def check_data_usage(shelf: Shelf, request: CheckDataUsage) -> CheckedScript:
     if not request.unread:
         return CheckedScript("every file was read")
     finding = "not read: " + ", ".join(request.unread[:5])
-    recipe = shelf.plain("row_files") if any("{" in name for name in request.unread) else None
+    recipe = _reader(shelf) if any("{" in name for name in request.unread) else None
     features = next((c.name for c in book.cells if spots.base(c.name) == "features"), None)
-    if recipe is None or features is None or any(spots.base(name) == "row_files" for name in book.names):
+    if recipe is None or features is None or any(spots.base(name) == recipe.cell for name in book.names):
         return CheckedScript(finding)
     if not spots.joined(spots.plain(next(c for c in book.cells if c.name == features))):
         return CheckedScript(finding)
-    script = changed(shelf, request.script, "row_files" + spots.label(features), recipe)
-    return CheckedScript(f"{finding}; the cell row_files reads them", script)
+    script = changed(shelf, request.script, recipe.cell + spots.label(features), recipe)
+    return CheckedScript(f"{finding}; the cell {recipe.cell} reads them", script)
+
+
+def _reader(shelf: Shelf) -> Recipe | None:
+    """The feature cell that reads the files of rows: texts, else images."""
+    return shelf.plain("row_files") or shelf.plain("pictures")
 
 
 def check_leakage(shelf: Shelf, request: CheckLeakage) -> CheckedScript:
