@@ -20,7 +20,7 @@ import pandas as pd
 from mlestar.errors import TaskError
 from mlestar.ports import Array
 from mlestar.records import Predicts, Recipe
-from mlestar.tasks import metrics, samples_series
+from mlestar.tasks import metrics, samples_images, samples_series
 from mlestar.tasks.prepared import Prepared
 from mlestar.tasks.samples_texts import inflected, pieces
 from mlestar.tasks.sides import truth
@@ -43,7 +43,7 @@ class Sample:
     metric: str
     classes: int = 0
     targets: int = 1
-    about: Literal["table", "text", "series", "words", "pieces"] = "table"
+    about: Literal["table", "text", "series", "image", "words", "pieces"] = "table"
     rows: int = ROWS
     files: bool = False  # whether rows have files of their own
     suffix: str = "csv"
@@ -61,6 +61,9 @@ SAMPLES = (
     Sample("many series", "value", "mase", about="series"),
     Sample("one series", "value", "smape", about="series"),
     Sample("two targets of series", "value", "mean_columnwise_mae", targets=2, about="series"),
+    Sample("three classes of images", "label", "accuracy", 3, about="image"),
+    Sample("three probabilities of images", "probability", "log_loss", 3, about="image"),
+    Sample("a value of images", "value", "rmse", about="image"),
     # the rest only where a recipe asks for it
     Sample("two classes", "label", "f1", 2),
     Sample("many classes", "label", "accuracy", 12),
@@ -71,14 +74,15 @@ SAMPLES = (
     Sample("words of words", "text", "exact_match", about="words"),
     Sample("pieces of texts", "text", "word_jaccard", about="pieces"),
 )
-_USUAL = 10
+_USUAL = 13
 
 
 def suited(recipe: Recipe) -> tuple[Sample, ...]:
     """The built-in tasks for a recipe, by its kind, form, cell and conditions; perhaps more than it can be used in."""
     if recipe.form == "texts":
         return _texts_for(recipe)
-    about = "series" if "forecast" in recipe.when else recipe.kind if recipe.kind in ("text", "series") else "table"
+    about = recipe.kind if recipe.kind in ("text", "series") else "table"
+    about = "series" if "forecast" in recipe.when else "image" if "images" in recipe.when else about
     forms = ("classes", "values") if recipe.form == "any" else (recipe.form,)
     found = [s for s in SAMPLES if s.about == about and ("values" if s.predicts == "value" else "classes") in forms]
     if recipe.cell == "load":
@@ -139,6 +143,9 @@ def write(sample: Sample, folder: Path) -> None:
     columns = _submitted(sample, answers)
     asked = pd.concat([cells[["id"]], pd.DataFrame(columns)], axis=1)
     asked[test].to_csv(folder / "sample_submission.csv", index=False)
+    if sample.about == "image":
+        samples_images.write(folder / "train", list(cells["id"][: sample.rows]), signal[: sample.rows])
+        samples_images.write(folder / "test", list(cells["id"][test]), signal[test])
     if sample.files:
         for side, keys in (("train", cells["id"][: sample.rows]), ("test", cells["id"][test])):
             _row_files(folder / side, list(keys))
@@ -200,6 +207,7 @@ def _texts(rows: int, known: int) -> tuple[pd.DataFrame, Array]:
 _ABOUT: dict[str, Callable[[int, int], tuple[pd.DataFrame, Array]]] = {
     "table": _table,
     "text": _texts,
+    "image": lambda rows, known: samples_images.shapes(rows),
     "words": lambda rows, known: inflected(rows),
     "pieces": lambda rows, known: pieces(rows),
 }

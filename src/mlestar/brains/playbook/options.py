@@ -146,7 +146,7 @@ def _fits(shelf: Shelf, here: dict[str, str], recipe: Recipe) -> bool:
     if recipe.cell in ("model", "features") and (recipe.kind == "text") != text:
         return False
     image = "images" in scripts.used(here.get("features", ""))
-    if (recipe.cell in ("model", "features") and (recipe.kind == "image") != image) or (image and recipe.cell == "pictures"):
+    if recipe.cell in ("model", "features", "pictures") and (recipe.kind == "image") != image:
         return False
     if recipe.cell != "post" and (recipe.kind == "series") != ("history" in here):
         return False

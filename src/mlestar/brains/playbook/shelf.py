@@ -14,7 +14,8 @@ from mlestar.records import Profile, Recipe
 
 FIXED = ("setup", "load", "features", "target", "model", "predict", "weights", "blend", "post", "submit")
 FORMS = {"value": "values", "text": "texts"}
-BASIC = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids", "row_files", "pictures", "lags")
+BASIC = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids", "row_files", "lags")
+BASIC += ("pictures",)
 
 
 def form(profile: Profile) -> str:

@@ -39,7 +39,8 @@ def quickest(shelf: Shelf, kind: str = "") -> Recipe:
 
 def _kind_strength(shelf: Shelf, recipe: Recipe) -> float:
     """How well the recipe's kind (text or table) suits the profile."""
-    return strength({"text": "text:members", "series": "series:members", "image": "image:members"}.get(recipe.kind, "lightgbm"), shelf.profile)
+    special = recipe.kind in ("text", "series", "image")
+    return strength(f"{recipe.kind}:members" if special else "lightgbm", shelf.profile)
 
 
 def by_family(shelf: Shelf, seed: int, branch: int) -> list[Recipe]:
