@@ -14,8 +14,7 @@ from mlestar.records import Profile, Recipe
 
 FIXED = ("setup", "load", "features", "target", "model", "predict", "weights", "blend", "post", "submit")
 FORMS = {"value": "values", "text": "texts"}
-BASIC = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids", "row_files", "lags")
-BASIC += ("pictures",)
+BASIC = tuple("columns numbers booleans categories dates texts lists codes ids row_files pictures lags".split())
 
 
 def form(profile: Profile) -> str:
