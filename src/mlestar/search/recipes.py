@@ -16,7 +16,7 @@ from mlestar import plain
 from mlestar.errors import SettingsError
 from mlestar.records import Recipe
 
-KINDS = ("table", "text", "series", "sequence", "audio", "stack", "any")
+KINDS = ("table", "text", "series", "sequence", "audio", "image", "stack", "any")
 FORMS = ("classes", "values", "texts", "any")
 FACTS = (
     "numbers",
@@ -29,6 +29,7 @@ FACTS = (
     "row_files",
     "audio",
     "compressed",
+    "images",
     "many_classes",
     "skewed_target",
     "positive_target",

@@ -19,6 +19,7 @@ from mlestar.tasks.source import Table
 
 _PROBES = 12  # rows whose names are looked for before all rows are checked
 _ENOUGH = 0.95
+_SOME = 0.7  # of the probes: any row may lack its file, and a few weigh much among so few
 Kind = Literal["text", "image", "audio", "table", "other"]
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys((".txt", ".xyz", ".md", ".xml", ".html", ".cif", ".pdb", ".log", ".json"), "text"),
@@ -143,7 +144,7 @@ def _patterns(folder: Path, listed: dict[str, list[str]], column: str, values: l
                 seen.update({name.replace(value, mark, 1) for name in names if value in name})
         present = set(names)
         for pattern, count in seen.items():
-            if count < _ENOUGH * min(_PROBES, len(values)):
+            if count < _SOME * min(_PROBES, len(values)):
                 continue
             hits = sum(pattern.replace(mark, value) in present for value in values)
             if hits >= _ENOUGH * len(values):

@@ -18,7 +18,7 @@ import pandas as pd
 
 from mlestar.ports import Array
 from mlestar.records import Predicts, Recipe
-from mlestar.tasks import metrics, samples_audio, samples_series
+from mlestar.tasks import metrics, samples_audio, samples_images, samples_series
 from mlestar.tasks.samples_texts import inflected, pieces
 
 ROWS = 240
@@ -39,7 +39,7 @@ class Sample:
     metric: str
     classes: int = 0
     targets: int = 1
-    about: Literal["table", "text", "series", "audio", "words", "pieces"] = "table"
+    about: Literal["table", "text", "series", "audio", "image", "words", "pieces"] = "table"
     rows: int = ROWS
     files: bool = False  # whether rows have files of their own
     suffix: str = "csv"
@@ -60,6 +60,9 @@ SAMPLES = (
     Sample("three classes of recordings", "label", "accuracy", 3, about="audio"),
     Sample("a probability of recordings", "probability", "roc_auc", 2, about="audio"),
     Sample("a value of recordings", "value", "rmse", about="audio"),
+    Sample("three classes of images", "label", "accuracy", 3, about="image"),
+    Sample("three probabilities of images", "probability", "log_loss", 3, about="image"),
+    Sample("a value of images", "value", "rmse", about="image"),
     # the rest only where a recipe asks for it
     Sample("two classes", "label", "f1", 2),
     Sample("many classes", "label", "accuracy", 12),
@@ -70,15 +73,16 @@ SAMPLES = (
     Sample("words of words", "text", "exact_match", about="words"),
     Sample("pieces of texts", "text", "word_jaccard", about="pieces"),
 )
-_USUAL = 13
+_USUAL = 16
 
 
 def suited(recipe: Recipe) -> tuple[Sample, ...]:
     """The built-in tasks for a recipe, by its kind, form, cell and conditions; perhaps more than it can be used in."""
     if recipe.form == "texts":
         return _texts_for(recipe)
-    about = recipe.kind if recipe.kind in ("text", "series", "audio") else "table"
-    about = "series" if "forecast" in recipe.when else "audio" if "audio" in recipe.when else about
+    about = recipe.kind if recipe.kind in ("text", "series", "audio", "image") else "table"
+    asked = {"forecast": "series", "audio": "audio", "images": "image"}
+    about = next((kind for condition, kind in asked.items() if condition in recipe.when), about)
     forms = ("classes", "values") if recipe.form == "any" else (recipe.form,)
     found = [s for s in SAMPLES if s.about == about and ("values" if s.predicts == "value" else "classes") in forms]
     if recipe.cell == "load":
@@ -140,10 +144,13 @@ def write(sample: Sample, folder: Path) -> None:
     asked = pd.concat([cells[["id"]], pd.DataFrame(columns)], axis=1)
     asked[test].to_csv(folder / "sample_submission.csv", index=False)
     for side, part in (("train", slice(sample.rows)), ("test", test)):
+        keys = list(cells["id"][part])
         if sample.about == "audio":
-            samples_audio.write(folder / side, list(cells["id"][part]), signal[part])
+            samples_audio.write(folder / side, keys, signal[part])
+        elif sample.about == "image":
+            samples_images.write(folder / side, keys, signal[part])
         elif sample.files:
-            _row_files(folder / side, list(cells["id"][part]))
+            _row_files(folder / side, keys)
     _describe(sample, [str(name) for name in answers], folder)
 
 
@@ -203,6 +210,7 @@ _ABOUT: dict[str, Callable[[int, int], tuple[pd.DataFrame, Array]]] = {
     "table": _table,
     "text": _texts,
     "audio": lambda rows, known: samples_audio.tables(rows),
+    "image": lambda rows, known: samples_images.shapes(rows),
     "words": lambda rows, known: inflected(rows),
     "pieces": lambda rows, known: pieces(rows),
 }

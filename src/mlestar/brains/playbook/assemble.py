@@ -22,6 +22,12 @@ from mlestar.scripts import Cell, Notebook
 RELATIVE = ("rmsle", "rmse_log", "log_rmse", "mape", "smape")  # metrics that measure ratios
 
 
+OWN_FEATURES = {
+    "audio": "sounds",
+    "image": "pictures",
+}  # what tells tables of files, that models of a kind see themselves
+
+
 @dataclass(frozen=True)
 class Frame:
     """What the library gives a script besides its model: cells in order (no `setup`), and the imports they need.
@@ -40,9 +46,10 @@ def frame(shelf: Shelf, kind: str = "") -> Frame:
     skeleton = shelf.skeleton(skeleton_recipe(profile, kind))
     load = shelf.skeleton(load_recipe(profile, files=bool(row_files(profile))))
     plain = {name: shelf.plain(name) for name in shelf.feature_cells if name in BASIC}
-    plain = {} if kind == "series" else {k: v for k, v in plain.items() if (kind, k) != ("audio", "sounds")}
+    plain = {} if kind == "series" else {k: v for k, v in plain.items() if k != OWN_FEATURES.get(kind)}
     goal = None if kind == "series" else _target(shelf)  # series have curves of their own
     chosen = [recipe for recipe in (*plain.values(), goal, _post(shelf)) if recipe is not None]
+    chosen += [shelf.skeleton("image-features")] if kind == "image" else []
     cells: dict[str, str] = brought(skeleton) | brought(load)
     for recipe in chosen:
         cells |= brought(recipe)
@@ -72,8 +79,9 @@ def changed(shelf: Shelf, script: str, cell: str, recipe: Recipe) -> str:
     book = scripts.parse(script)
     here = spots.part(book, cell)
     new = _needed(recipe, {k: v for k, v in brought(recipe).items() if k == recipe.cell or k in here})
-    if recipe.kind == "series":
-        new = _needed(shelf.skeleton(skeleton_recipe(shelf.profile, recipe.kind)), here | new, new)
+    if recipe.kind in ("series", "image"):
+        helpers = "image-features" if recipe.kind == "image" else skeleton_recipe(shelf.profile, recipe.kind)
+        new = _needed(shelf.skeleton(helpers), here | new, new)
     setups = [book["setup"], setup_of(recipe)]
     if "features" in new:
         new["features"] = spots.joining(new["features"], spots.joined(here["features"]))

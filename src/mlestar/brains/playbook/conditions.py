@@ -59,6 +59,7 @@ _FACTS: dict[str, Callable[[Profile], bool]] = {
     "row_files": lambda p: loaded(p) in ("text", "table"),
     "audio": lambda p: loaded(p) == "audio",
     "compressed": lambda p: bool(compressed(p)),
+    "images": lambda p: bool(images(p)),
     "many_classes": lambda p: len(p.classes) > MANY_CLASSES,
     "skewed_target": lambda p: p.target_skew is not None and abs(p.target_skew) > SKEWED,
     "positive_target": lambda p: p.target_minimum is not None and p.target_minimum >= 0,
@@ -89,6 +90,12 @@ def compressed(profile: Profile) -> str:
     """The suffix of the rows' recordings where they are no wav files; empty elsewhere."""
     found = next((a.suffix.lower() for a in profile.assets if a.kind == loaded(profile) == "audio"), ".wav")
     return "" if found == ".wav" else found
+
+
+def images(profile: Profile) -> dict[str, list[str]]:
+    """The patterns of the images that belong to rows, one or several of each row; empty without any."""
+    found = [asset for asset in profile.assets if asset.kind == "image"]
+    return {"train": [a.train for a in found], "test": [a.test for a in found]} if found else {}
 
 
 def known_ahead(profile: Profile) -> bool:

@@ -7,9 +7,10 @@ for lists of items was measured (dev/LOG.md, 2026-11-26).
 
 from __future__ import annotations
 
-from mlestar.brains.playbook.conditions import has, known_ahead, loaded
+from mlestar.brains.playbook.conditions import has, images, known_ahead, loaded
 from mlestar.records import Profile, Recipe
 
+SPECIAL = ("text", "series", "audio", "image")  # kinds whose models are families of their own
 # The first entry that is found in a recipe's name, else in its code, names the family.
 _MARKS = (
     ("lightgbm", ("lightgbm", "LGBM")),
@@ -20,6 +21,7 @@ _MARKS = (
     ("net", ("mlp", "convolutions", "MLPClassifier", "MLPRegressor")),
     ("gaussian-process", ("gaussian-process", "GaussianProcess")),
     ("members", ("members",)),
+    ("convnet", ("convnet",)),
     ("language-models", ("language-model",)),
     ("nb-svm", ("nb-svm", "nbsvm")),
     ("linear", ("linear-svm",)),
@@ -48,12 +50,13 @@ _AUDIO = ("members", "net", "patches", "forest", "kernel", "neighbours")
 _SHORT = ("members", "theta", "smoothing", "decomposition", "linear", "neighbours", "lightgbm", "net")
 _LEARNED = 2_000  # values of all series together, from which on windows have something to learn from
 _ITEMS = ("kernel", "members", "linear", "nb-svm", "bayes", "net", "lightgbm")  # which go together
+_IMAGES = ("convnet", "members", "kernel", "patches", "linear")
 _SEQUENCES: tuple[str, ...] = ("linear", "members", "rules", "lightgbm", "letters")  # `linear` are spans, where asked
 
 
 def family(recipe: Recipe) -> str:
     """The family of a model recipe: by its name, else by the estimators in its code; text models are their own."""
-    kind = f"{recipe.kind}:" if recipe.kind in ("text", "series", "audio") else ""
+    kind = f"{recipe.kind}:" if recipe.kind in SPECIAL else ""
     for where in (recipe.name.removeprefix(f"{recipe.kind}-"), dict(recipe.cells).get("model", "")):
         for name, marks in _MARKS:
             if any(mark in where for mark in marks):
@@ -86,6 +89,8 @@ def strength(name: str, profile: Profile) -> float:
         order, weight = _AUDIO, 1.0
     elif profile.predicts == "text":
         order, weight = _SEQUENCES, 1.0
+    elif kind == "image":
+        order, weight = _IMAGES, 1.0
     elif kind:
         order = _WORDS if has(profile, "texts") else _ITEMS
         weight = _about_text(profile)
@@ -93,7 +98,7 @@ def strength(name: str, profile: Profile) -> float:
         size = "small" if profile.rows < _SMALL else "medium" if profile.rows < _LARGE else "large"
         order = _TABLE[size]
         weight = 1.0 - 0.85 * _about_text(profile)
-        if loaded(profile) == "audio":  # columns say less of recordings than their spectrograms
+        if images(profile) or loaded(profile) == "audio":  # a table sees of them what a cell of columns tells
             weight *= 0.6
         if profile.time:  # of a forecast a table tells what is known ahead, and lags
             weight *= 0.85 if known_ahead(profile) else 0.5

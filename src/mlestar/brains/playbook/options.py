@@ -10,7 +10,7 @@ import numpy as np
 
 from mlestar import scripts
 from mlestar.brains.playbook import spots
-from mlestar.brains.playbook.assemble import changed
+from mlestar.brains.playbook.assemble import OWN_FEATURES, changed
 from mlestar.brains.playbook.families import SCALES, TREES, family, quick, strength, suits
 from mlestar.brains.playbook.shelf import BASIC, Shelf
 from mlestar.records import Attempt, Plan, Recipe, Standing
@@ -143,8 +143,9 @@ def _of_cell(shelf: Shelf, book: Notebook, cell: str, findings: Sequence[str]) -
 def _fits(shelf: Shelf, here: dict[str, str], recipe: Recipe) -> bool:
     """Whether a recipe suits the rest of the part: its kind, what its model can read, what stands there now."""
     reads = scripts.used(here.get("features", ""))
-    for kind, name in (("text", "documents"), ("audio", "spectra")):
-        if recipe.cell in ("model", "features") and (recipe.kind == kind) != (name in reads):
+    for kind, name in (("text", "documents"), ("audio", "spectra"), ("image", "images")):
+        cells = ("model", "features", OWN_FEATURES.get(kind))
+        if recipe.cell in cells and (recipe.kind == kind) != (name in reads):
             return False
     if recipe.kind == "audio" and recipe.cell not in here:
         return False

@@ -146,7 +146,8 @@ def script(recipe: Recipe, others: Sequence[Recipe], installed: frozenset[str], 
     model = quickest(shelf, recipe.kind)
     if recipe.cell in ("skeleton", "load"):
         return assemble(shelf, model)
-    alike = sorted((r for r in shelf.models if r.kind == recipe.kind == "series"), key=lambda r: (r.cost, r.name))
+    kind = recipe.kind if recipe.kind in ("series", "image") else None
+    alike = sorted((r for r in shelf.models if r.kind == kind), key=lambda r: (r.cost, r.name))
     readers = (r for r in alike if recipe.cell in scripts.parse(assemble(shelf, r)))  # not all read every helper
     text = changed(shelf, assemble(shelf, next(readers, model)), recipe.cell, mine)
     return text if recipe.cell in scripts.parse(text) else ""  # a feature cell that the model's features do not join

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from mlestar import scripts
-from mlestar.brains.playbook.conditions import KINDS, row_files
+from mlestar.brains.playbook.conditions import KINDS, images, row_files
 from mlestar.records import Profile
 
 WIDTH = 100
 CONSTANTS = ("INPUT", "TRAIN", "TEST", "SAMPLE", "ID", "TARGET", "OUTPUT", "CLASSES", *map(str.upper, KINDS))
-CONSTANTS = (*CONSTANTS, "SERIES", "TIME", "ROW_FILES", "TOP", "", "SEEDS")
+CONSTANTS = (*CONSTANTS, "SERIES", "TIME", "ROW_FILES", "IMAGES", "TOP", "", "SEEDS")
 TOP = 3  # how many classes a ranking lists, where the metric's name does not say
 
 
@@ -60,6 +60,7 @@ def constants(profile: Profile, needed: Iterable[str]) -> dict[str, str]:
         "SERIES": list(profile.series),
         "TIME": profile.time,
         "ROW_FILES": row_files(profile),
+        "IMAGES": images(profile),
         "TOP": _top(profile),
         "SEEDS": [0],
     }

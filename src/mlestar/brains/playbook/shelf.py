@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from mlestar import scripts
-from mlestar.brains.playbook.conditions import compressed, has, holds, loaded
+from mlestar.brains.playbook.conditions import compressed, has, holds, images, loaded
 from mlestar.brains.playbook.families import family, quick, suits
 from mlestar.errors import SettingsError
 from mlestar.records import Profile, Recipe
@@ -15,7 +15,7 @@ from mlestar.records import Profile, Recipe
 FIXED = ("setup", "load", "features", "target", "model", "predict", "weights", "blend", "post", "submit")
 FORMS = {"value": "values", "text": "texts"}
 BASIC = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids")
-BASIC = (*BASIC, "row_files", "sounds", "lags")
+BASIC = (*BASIC, "row_files", "sounds", "pictures", "lags")
 
 
 def form(profile: Profile) -> str:
@@ -67,6 +67,7 @@ class Shelf:
         )
         kinds |= {"series"} if self.profile.time else set()
         kinds |= {"audio"} if loaded(self.profile) == "audio" else set()
+        kinds |= {"image"} if images(self.profile) else set()
         forms = {form(self.profile), "any"}
         if self.profile.predicts == "text":  # what is made for numbers has no use there, whatever it predicts
             kinds, forms = {"sequence"}, {"texts"}
@@ -101,7 +102,7 @@ class Shelf:
     @property
     def feature_cells(self) -> tuple[str, ...]:
         """The names of all feature cells that have a usable recipe, the basic ones first."""
-        names = {r.cell for r in self.usable if r.kind not in ("stack", "series", "audio")} - set(FIXED)
+        names = {r.cell for r in self.usable if r.kind not in ("stack", "series", "audio", "image")} - set(FIXED)
         return (*(n for n in BASIC if n in names), *sorted(names - set(BASIC)))
 
     def named(self, name: str, cell: str = "") -> Recipe | None:

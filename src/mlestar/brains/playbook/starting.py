@@ -10,7 +10,7 @@ import numpy as np
 from mlestar import bans, scripts
 from mlestar.brains.playbook import spots
 from mlestar.brains.playbook.assemble import assemble, changed, with_cells
-from mlestar.brains.playbook.families import quick, strength
+from mlestar.brains.playbook.families import SPECIAL, quick, strength
 from mlestar.brains.playbook.neutral import empty
 from mlestar.brains.playbook.setup import assignment
 from mlestar.brains.playbook.shelf import Shelf
@@ -39,8 +39,7 @@ def quickest(shelf: Shelf, kind: str = "") -> Recipe:
 
 def _kind_strength(shelf: Shelf, recipe: Recipe) -> float:
     """How well the recipe's kind (text or table) suits the profile."""
-    own = f"{recipe.kind}:members" if recipe.kind in ("text", "series", "audio") else "lightgbm"
-    return strength(own, shelf.profile)
+    return strength(f"{recipe.kind}:members" if recipe.kind in SPECIAL else "lightgbm", shelf.profile)
 
 
 def by_family(shelf: Shelf, seed: int, branch: int) -> list[Recipe]:
@@ -81,8 +80,7 @@ def check_data_usage(shelf: Shelf, request: CheckDataUsage) -> CheckedScript:
     if not request.unread:
         return CheckedScript("every file was read")
     finding = "not read: " + ", ".join(request.unread[:5])
-    recipe = shelf.plain("row_files") or shelf.plain("sounds")
-    recipe = recipe if any("{" in name for name in request.unread) else None
+    recipe = _reader(shelf) if any("{" in name for name in request.unread) else None
     features = next((c.name for c in book.cells if spots.base(c.name) == "features"), None)
     if recipe is None or features is None or any(spots.base(name) == recipe.cell for name in book.names):
         return CheckedScript(finding)
@@ -90,6 +88,11 @@ def check_data_usage(shelf: Shelf, request: CheckDataUsage) -> CheckedScript:
         return CheckedScript(finding)
     script = changed(shelf, request.script, recipe.cell + spots.label(features), recipe)
     return CheckedScript(f"{finding}; the cell {recipe.cell} reads them", script)
+
+
+def _reader(shelf: Shelf) -> Recipe | None:
+    """The feature cell that reads the files of rows: texts, else recordings, else images."""
+    return shelf.plain("row_files") or shelf.plain("sounds") or shelf.plain("pictures")
 
 
 def check_leakage(shelf: Shelf, request: CheckLeakage) -> CheckedScript:
