@@ -18,8 +18,9 @@ def library(bench: Workbench, limit: int) -> tuple[Idea, ...]:
     """What the library has for the task, best first."""
     profile = bench.task.profile
     query = re.sub(r"\s+", " ", f"{profile.metric} {profile.predicts} {profile.description}")[:400]
-    kind = "sequence" if profile.predicts == "text" else profile.kind
-    kind = "audio" if any(asset.kind == "audio" for asset in profile.assets) else kind
+    files = [asset.kind for asset in profile.assets if asset.kind in ("audio", "image")]
+    kind = files[0] if files and profile.kind == "table" else profile.kind
+    kind = "sequence" if profile.predicts == "text" else kind
     found = bench.journal.step(
         f"{bench.address}/search", "search", {"query": query},
         roles.Ideas, lambda: roles.Ideas(tuple(bench.search.search(query, kind, limit))),

@@ -108,15 +108,19 @@ class Library:
     def search(self, query: str, kind: str, limit: int) -> list[Idea]:
         """Models for tasks of `kind` that share words with `query`, best first, at most `limit`.
 
-        A `table` task may be about its text columns, so text models are found for it as well.
+        A `table` task may be about its text columns, so text models are found for it as well; and tables take in columns
+        that tell of files and of what was before.
         """
-        kinds = {kind, "any", *{"table": ["text"], "audio": ["table"]}.get(kind, [])}
+        kinds = {kind, "any", *_NEAR.get(kind, ())}
         models = [r for r in self._all if r.cell == "model" and r.kind in kinds]
         best: dict[str, Idea] = {}
         for number in _ranked(models, query):
             recipe = models[number]
             best.setdefault(recipe.name, _idea(recipe))
         return list(best.values())[:limit]
+
+
+_NEAR = {"table": ("text",), "audio": ("table",), "image": ("table",), "forecast": ("series", "table")}
 
 
 def _fits(have: str, want: str) -> bool:

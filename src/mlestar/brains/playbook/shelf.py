@@ -14,7 +14,7 @@ from mlestar.records import Profile, Recipe
 
 FIXED = ("setup", "load", "features", "target", "model", "predict", "weights", "blend", "post", "submit")
 FORMS = {"value": "values", "text": "texts"}
-BASIC = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids")
+BASIC: tuple[str, ...] = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids")
 BASIC = (*BASIC, "row_files", "sounds", "pictures", "lags")
 
 
