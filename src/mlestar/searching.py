@@ -19,8 +19,8 @@ def library(bench: Workbench, limit: int) -> tuple[Idea, ...]:
     profile = bench.task.profile
     query = re.sub(r"\s+", " ", f"{profile.metric} {profile.predicts} {profile.description}")[:400]
     files = [asset.kind for asset in profile.assets if asset.kind in ("audio", "image")]
-    kind = files[0] if files and profile.kind == "table" else profile.kind
-    kind = "sequence" if profile.predicts == "text" else kind
+    own = files[0] if files and profile.kind == "table" else profile.kind
+    kind = "sequence" if profile.predicts == "text" else own
     found = bench.journal.step(
         f"{bench.address}/search", "search", {"query": query},
         roles.Ideas, lambda: roles.Ideas(tuple(bench.search.search(query, kind, limit))),

@@ -108,8 +108,8 @@ class Library:
     def search(self, query: str, kind: str, limit: int) -> list[Idea]:
         """Models for tasks of `kind` that share words with `query`, best first, at most `limit`.
 
-        A `table` task may be about its text columns, so text models are found for it as well; and tables take in columns
-        that tell of files and of what was before.
+        A `table` task may be about its text columns, so text models are found for it as well; and models of tables take
+        in columns that tell of files, or of what was before.
         """
         kinds = {kind, "any", *_NEAR.get(kind, ())}
         models = [r for r in self._all if r.cell == "model" and r.kind in kinds]
