@@ -18,7 +18,7 @@ import pandas as pd
 from mlestar.errors import RunError
 from mlestar.ports import Array, Rows, Serve
 from mlestar.records import Judged
-from mlestar.tasks import cutfile, judge, metrics, own, scaling, tables
+from mlestar.tasks import cutfile, judge, metrics, own, pixelwise, scaling, tables
 from mlestar.tasks.infer import understand
 from mlestar.tasks.leakage import suspicions
 from mlestar.tasks.profile import profile
@@ -110,6 +110,8 @@ class Prepared:
     def judge(self, view: str, folder: Path, save: Callable[[bytes], str]) -> Judged:
         """Judge what a job left in `folder`; arrays go through `save`. `real` is only checked."""
         side = self.side(view)
+        if self.source.pixels and view in NAMES:
+            return pixelwise.judged(self.source, self.views, view, folder, self._metric, self.seed, save)
         return judge.judge_folder(
             folder, form(self.source, side), side.truth, side.owners, self._measure(side), self.seed, save
         )
@@ -181,7 +183,7 @@ class Prepared:
         """
         frame = self.source.train.frame
         rows = pd.DataFrame({column: tables.texts(frame[column]) for column in frame})
-        for view, array in predictions.items():
+        for view, array in predictions.items() if not self.source.pixels else ():
             table = array.reshape(len(array), -1)
             for place, column in enumerate(self._outputs()):
                 rows.loc[rows.index[self.views.held(view)], f"oof:{column}"] = table[:, place]
@@ -197,6 +199,8 @@ class Prepared:
 
     def deliver(self, folder: Path) -> bytes:
         """The user's submission file from a job's on the real view."""
+        if self.source.pixels:
+            return pixelwise.deliver(self.source, self.views, folder)
         return judge.deliver(folder, form(self.source, self.side("real")), self.source.sample)
 
     def side(self, name: str) -> Side:
@@ -212,6 +216,8 @@ class Prepared:
 
     def _base(self, name: str) -> Side:
         test, source = self.views.test(name), self.source
+        if source.pixels:
+            return pixelwise.side(source, self.views, name, self.seed)
         keys = pd.DataFrame({column: tables.texts(test[column]) for column in source.id}, index=test.index)
         sample = self.views.sample(name)
         if name == "real":
