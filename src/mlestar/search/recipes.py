@@ -16,7 +16,7 @@ from mlestar import plain
 from mlestar.errors import SettingsError
 from mlestar.records import Recipe
 
-KINDS = ("table", "text", "series", "sequence", "stack", "any")
+KINDS = ("table", "text", "series", "sequence", "pixels", "stack", "any")
 FORMS = ("classes", "values", "texts", "any")
 FACTS = (
     "numbers",

@@ -40,7 +40,7 @@ def frame(shelf: Shelf, kind: str = "") -> Frame:
     skeleton = shelf.skeleton(skeleton_recipe(profile, kind))
     load = shelf.skeleton(load_recipe(profile, files=bool(row_files(profile))))
     plain = {name: shelf.plain(name) for name in shelf.feature_cells if name in BASIC}
-    plain = {} if kind == "series" else plain
+    plain = {} if kind in ("series", "pixels") else plain
     goal = None if kind == "series" else _target(shelf)  # series have curves of their own
     chosen = [recipe for recipe in (*plain.values(), goal, _post(shelf)) if recipe is not None]
     cells: dict[str, str] = brought(skeleton) | brought(load)
@@ -159,6 +159,8 @@ def in_order(cells: Mapping[str, str]) -> dict[str, str]:
 
 def skeleton_recipe(profile: Profile, kind: str = "") -> str:
     """The name of the skeleton for what the task submits and models of a kind; raises SettingsError without one."""
+    if profile.pixels:
+        return "pixels-values"
     if kind == "series" and profile.predicts == "value":
         return "series-values"
     if profile.predicts == "probability":
@@ -172,6 +174,8 @@ def skeleton_recipe(profile: Profile, kind: str = "") -> str:
 
 def load_recipe(profile: Profile, files: bool) -> str:
     """The name of the `load` recipe for the task's tables, with the files of rows or without."""
+    if profile.pixels:
+        return "load-pixels"
     words = profile.train.lower().split(".")
     known = [word for word in words if word in ("csv", "tsv", "json", "jsonl", "parquet")]
     return f"load-{known[-1] if known else 'csv'}{'-files' if files else ''}"
@@ -200,6 +204,6 @@ def _post(shelf: Shelf) -> Recipe | None:
 def title(shelf: Shelf, model: str) -> str:
     """What a script is, in one line."""
     profile = shelf.profile
-    goal = ", ".join(profile.target[:3]) + (", …" if len(profile.target) > 3 else "")
+    goal = "images" if profile.pixels else ", ".join(profile.target[:3]) + (", …" if len(profile.target) > 3 else "")
     text = f"Predict {goal} with {model}, judged by {profile.metric}."
     return text.replace("\\", "/").replace('"', "'")

@@ -17,6 +17,7 @@ _MARKS = (
     ("catboost", ("catboost", "CatBoost")),
     ("hist-gradient-boosting", ("hist-gradient-boosting", "HistGradientBoosting")),
     ("forest", ("extra-trees", "random-forest", "ExtraTrees", "RandomForest")),
+    ("convolution", ("unet", "residual", "Conv2d")),
     ("net", ("mlp", "MLPClassifier", "MLPRegressor")),
     ("gaussian-process", ("gaussian-process", "GaussianProcess")),
     ("members", ("members",)),
@@ -44,6 +45,7 @@ SCALES = {"linear", "net", "kernel"}  # tags of encodings that are made for thes
 _WORDS = ("members", "nb-svm", "linear", "kernel", "language-models", "bayes", "net", "lightgbm")
 _SERIES = ("members", "lightgbm", "linear", "neighbours", "decomposition", "smoothing", "theta", "net")
 _SHORT = ("members", "theta", "smoothing", "decomposition", "linear", "neighbours", "lightgbm", "net")
+_PIXELS = ("convolution", "lightgbm", "hist-gradient-boosting", "net", "linear")
 _LEARNED = 2_000  # values of all series together, from which on windows have something to learn from
 _ITEMS = ("kernel", "members", "linear", "nb-svm", "bayes", "net", "lightgbm")  # which go together
 _SEQUENCES: tuple[str, ...] = ("linear", "members", "rules", "lightgbm", "letters")  # `linear` are spans, where asked
@@ -51,7 +53,7 @@ _SEQUENCES: tuple[str, ...] = ("linear", "members", "rules", "lightgbm", "letter
 
 def family(recipe: Recipe) -> str:
     """The family of a model recipe: by its name, else by the estimators in its code; text models are their own."""
-    kind = f"{recipe.kind}:" if recipe.kind in ("text", "series") else ""
+    kind = f"{recipe.kind}:" if recipe.kind in ("text", "series", "pixels") else ""
     for where in (recipe.name.removeprefix(f"{recipe.kind}-"), dict(recipe.cells).get("model", "")):
         for name, marks in _MARKS:
             if any(mark in where for mark in marks):
@@ -80,6 +82,8 @@ def strength(name: str, profile: Profile) -> float:
     order: tuple[str, ...]
     if kind == "series":
         order, weight = _SERIES if profile.series_count * profile.history >= _LEARNED else _SHORT, 1.0
+    elif kind == "pixels":
+        order, weight = _PIXELS, 1.0
     elif profile.predicts == "text":
         order, weight = _SEQUENCES, 1.0
     elif kind:
