@@ -68,7 +68,8 @@ def frame(pixels: Pixels, table: Table, columns: Sequence[pa.Array]) -> pd.DataF
     for name in table.frame.columns:
         if name not in found:
             found[name] = pa.repeat(str(table.frame[name].iloc[0]), count)
-    return pa.table({str(c): found[c] for c in table.frame.columns}).to_pandas()
+    made = pa.table({str(c): found[c] for c in table.frame.columns}).to_pandas()
+    return made.astype(dict(table.frame.dtypes))
 
 
 def header(path: Path) -> tuple[tuple[int, int], int]:

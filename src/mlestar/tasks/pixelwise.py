@@ -45,7 +45,8 @@ def side(source: Source, views: Views, name: str, seed: int) -> Side:
     kept = keep(source, len(owners), seed)
     columns = [column.take(pa.array(kept)) for column in molten.ids(source.pixels, names, sizes)]
     sample = molten.frame(source.pixels, source.sample, columns)
-    keys, known = sample[list(source.pixels.id)], truth(source, views.held(name)[order])[kept]
+    keys = pd.DataFrame(dict(zip(source.pixels.id, (column.to_pandas() for column in columns), strict=True)))
+    known = truth(source, views.held(name)[order])[kept]
     return Side(known, owners[kept], np.zeros(len(kept), np.intp), keys, sample, train)
 
 

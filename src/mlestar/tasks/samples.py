@@ -20,7 +20,7 @@ import pandas as pd
 from mlestar.errors import TaskError
 from mlestar.ports import Array
 from mlestar.records import Predicts, Recipe
-from mlestar.tasks import metrics, samples_series
+from mlestar.tasks import metrics, pixelwise, samples_pixels, samples_series
 from mlestar.tasks.prepared import Prepared
 from mlestar.tasks.samples_texts import inflected, pieces
 from mlestar.tasks.sides import truth
@@ -43,7 +43,7 @@ class Sample:
     metric: str
     classes: int = 0
     targets: int = 1
-    about: Literal["table", "text", "series", "words", "pieces"] = "table"
+    about: Literal["table", "text", "series", "words", "pieces", "pixels"] = "table"
     rows: int = ROWS
     files: bool = False  # whether rows have files of their own
     suffix: str = "csv"
@@ -70,6 +70,8 @@ SAMPLES = (
     Sample(GRADES, "value", "quadratic_weighted_kappa"),
     Sample("words of words", "text", "exact_match", about="words"),
     Sample("pieces of texts", "text", "word_jaccard", about="pieces"),
+    Sample(samples_pixels.PLAIN, "value", "rmse", about="pixels"),
+    Sample(samples_pixels.ODD, "value", "rmse", about="pixels"),
 )
 _USUAL = 10
 
@@ -78,9 +80,11 @@ def suited(recipe: Recipe) -> tuple[Sample, ...]:
     """The built-in tasks for a recipe, by its kind, form, cell and conditions; perhaps more than it can be used in."""
     if recipe.form == "texts":
         return _texts_for(recipe)
-    about = "series" if "forecast" in recipe.when else recipe.kind if recipe.kind in ("text", "series") else "table"
+    about = "series" if "forecast" in recipe.when else recipe.kind if recipe.kind in ("text", "series", "pixels") else "table"
     forms = ("classes", "values") if recipe.form == "any" else (recipe.form,)
     found = [s for s in SAMPLES if s.about == about and ("values" if s.predicts == "value" else "classes") in forms]
+    if about == "pixels":
+        return tuple(found)
     if recipe.cell == "load":
         suffix = next((s for s in SUFFIXES if recipe.name.removesuffix("-files") == f"load-{s}"), "csv")
         return tuple(replace(s, suffix=suffix, files=recipe.name.endswith("-files")) for s in found[:1])
@@ -122,6 +126,9 @@ def _fits(metric: str, sample: Sample) -> bool:
 def write(sample: Sample, folder: Path) -> None:
     """Write a built-in task as a task folder; `folder` must not exist."""
     folder.mkdir(parents=True)
+    if sample.about == "pixels":
+        samples_pixels.write(sample.name, folder)
+        return
     if sample.about == "series":
         known, asked, goals = samples_series.tables(sample.name, sample.targets)
         _save(known, folder / f"train.{sample.suffix}")
@@ -265,7 +272,8 @@ def constant(task: Prepared, view: str) -> float | None:
     """The metric of the best constant prediction: one class, equal odds or the train rows' class shares; their mean or
     median. None where the metric is undefined for these rows.
     """
-    known, rows = truth(task.source, task.side(view).train), task.rows(view)
+    rows, pixels = task.rows(view), task.source.pixels
+    known = (pixelwise.truth if pixels else truth)(task.source, task.side(view).train)
     if task.source.classes:
         shares = np.bincount(known, minlength=len(task.source.classes)) / len(known)
         odds = [shares, np.full(len(shares), 1 / len(shares)), *np.eye(len(shares))]
