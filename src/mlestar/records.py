@@ -53,6 +53,21 @@ class Asset:
 
 
 @dataclass(frozen=True)
+class Pixels:
+    """Image in, image out: the files of images as patterns of `{image}`, and how the pixels stand in a submission."""
+
+    inputs: str
+    targets: str
+    tests: str
+    channels: int  # of the inputs: 1 or 3
+    id: tuple[str, ...]  # the id columns of the submission
+    patterns: tuple[str, ...]  # what each holds, made of {image}, {row} and {column}
+    first: int  # what rows and columns are counted from
+    down: bool  # whether the pixels of a column follow each other, not those of a row
+    white: float  # the value of the greatest intensity
+
+
+@dataclass(frozen=True)
 class Profile:
     """What a brain knows of a task: from search rows and the test table only, never from sealed rows."""
 
@@ -88,6 +103,8 @@ class Profile:
     history: int = 0  # median rows of a series
     horizon: int = 0  # median rows of a series in the test
     target_within: str = ""  # the column of which text targets are pieces, mostly
+    pixels: Pixels | None = None
+    pixel_count: int = 0  # of all training images
 
 
 # --- scripts, jobs, outcomes -----------------------------------------------------------------------

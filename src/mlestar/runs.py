@@ -282,7 +282,7 @@ def recipes(query: str, folder: str) -> list[Recipe]:
     found = Library([Path(folder)] if folder else [])
     if not query:
         return list(found.recipes())
-    kinds = ("table", "text", "series", "sequence", "audio", "image", "stack")
+    kinds = ("table", "text", "series", "sequence", "audio", "image", "pixels", "stack")
     names = [idea.recipe for kind in kinds for idea in found.search(query, kind, 20)]
     return [recipe for name in dict.fromkeys(names) for recipe in found.recipes() if recipe.name == name]
 

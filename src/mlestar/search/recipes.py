@@ -16,7 +16,7 @@ from mlestar import plain
 from mlestar.errors import SettingsError
 from mlestar.records import Recipe
 
-KINDS = ("table", "text", "series", "sequence", "audio", "image", "stack", "any")
+KINDS = ("table", "text", "series", "sequence", "audio", "image", "pixels", "stack", "any")
 FORMS = ("classes", "values", "texts", "any")
 FACTS = (
     "numbers",

@@ -13,6 +13,7 @@ from mlestar.tasks.infer_assets import assets
 from mlestar.tasks.infer_columns import Columns, cells, columns
 from mlestar.tasks.infer_files import Files, Findings, find, heads
 from mlestar.tasks.infer_metric import Form, form
+from mlestar.tasks.infer_pixels import pixels
 from mlestar.tasks.infer_series import Scale, Series, scale, series
 from mlestar.tasks.infer_split import split
 from mlestar.tasks.manifest import Manifest, TaskEntry, read_manifest
@@ -54,6 +55,9 @@ def _understand(folder: Path, made: Path | None) -> Source:
 
 def _read(folder: Path, manifest: Manifest, made: Callable[[Findings], Files] | None) -> Source:
     entry, say = manifest.task, Findings()
+    images = pixels(folder, manifest, say) if made is None and entry.kind in (None, "pixels") else None
+    if images is not None:
+        return images
     files = made(say) if made else find(folder, entry, say)
     if len(files.train.frame) < _FEWEST_ROWS:
         raise TaskError(

@@ -78,6 +78,11 @@ def completed(
     return Files(train, test or _test(folder, paths, entry, sample, say), sample, description_file(folder))
 
 
+def sample_of(folder: Path, entry: TaskEntry, say: Findings) -> Table:
+    """The sample submission alone; raises TaskError where there is none, or two could be meant."""
+    return _sample(folder, _tables(folder), entry, say)
+
+
 def description_file(folder: Path) -> str:
     """The name of the file that describes the task, `` when there is none."""
     files = sorted(path.name for path in folder.iterdir() if path.is_file())

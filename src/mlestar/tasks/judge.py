@@ -38,15 +38,18 @@ def judge_folder(
     metric: Metric,
     seed: int,
     save: Callable[[bytes], str],
+    read: Callable[[Path, Form], Array | str] = read_submission,
+    kept: Array | None = None,
     names: Mapping[int, str] | None = None,
 ) -> Judged:
     """Judge the submission and the members that a job left in `folder`.
 
     `truth` and `owners` (rows,) are in the row order of the view's test table, `names` are what owners are called;
     without truth only validity is judged.
-    Arrays go through `save` as bytes (`votes.packed`), `members[0]` being the submission itself.
+    Arrays go through `save` as bytes (`votes.packed`), `members[0]` being the submission itself; where rows are
+    `kept`, only those.
     """
-    prediction = read_submission(folder, form)
+    prediction = read(folder, form)
     if isinstance(prediction, str):
         return Judged(reason=word(prediction, MOST_REASON), rows=form.rows)
     complaint = metric.complaint(prediction) if form.predicts in ("value", "probability") else None
@@ -54,7 +57,11 @@ def judge_folder(
         return Judged(reason=word(complaint, MOST_REASON), rows=form.rows)
     if truth is None:
         return Judged(reason=None, rows=form.rows)
-    members, notes = _members(folder, form, prediction, truth, metric, save)
+
+    def bank(array: Array) -> str:
+        return save(votes.packed(array if kept is None else array[kept]))
+
+    members, notes = _members(folder, form, prediction, truth, metric, bank)
     found = weighed(metric, truth, prediction, owners, names or {}, seed)
     return replace(found, members=members, notes=tuple(word(note, MOST_REASON) for note in notes[:MOST_NOTES]))
 
@@ -90,7 +97,7 @@ def _groups(
 
 
 def _members(
-    folder: Path, form: Form, prediction: Array, truth: Array, metric: Metric, save: Callable[[bytes], str]
+    folder: Path, form: Form, prediction: Array, truth: Array, metric: Metric, save: Callable[[Array], str]
 ) -> tuple[tuple[Member, ...], tuple[str, ...]]:
     """The submission and the script's other members, scored and saved; and which were skipped and why."""
     read = read_members(folder, form)
@@ -105,9 +112,7 @@ def _members(
         else:
             sound[name] = array
     sound = {SUBMISSION: sound.pop(SUBMISSION, prediction), **sound}
-    return tuple(
-        Member(name, score(metric, truth, array), save(votes.packed(array))) for name, array in sound.items()
-    ), tuple(notes)
+    return tuple(Member(name, score(metric, truth, array), save(array)) for name, array in sound.items()), tuple(notes)
 
 
 def agrees(soft: Array, prediction: Array, form: Form) -> bool:

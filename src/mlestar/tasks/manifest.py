@@ -48,6 +48,7 @@ class TaskEntry(_Strict):
     series: tuple[str, ...] | None = None  # of a forecast: the columns that name a series, none for one series
     time: str | None = None
     season: int | None = Field(default=None, ge=1)  # of MASE and OWA
+    white: float | None = Field(default=None, gt=0)  # of pixels: the value of the greatest intensity, as 1 or 255
     train: str | None = None
     test: str | None = None
     sample: str | None = None

@@ -18,7 +18,7 @@ import pandas as pd
 from mlestar.errors import RunError
 from mlestar.ports import Array, Rows, Serve
 from mlestar.records import Judged
-from mlestar.tasks import cutfile, judge, metrics, own, scaling, tables
+from mlestar.tasks import cutfile, judge, metrics, own, pixelwise, scaling, tables
 from mlestar.tasks.infer import understand
 from mlestar.tasks.leakage import suspicions
 from mlestar.tasks.profile import profile
@@ -111,8 +111,10 @@ class Prepared:
     def judge(self, view: str, folder: Path, save: Callable[[bytes], str]) -> Judged:
         """Judge what a job left in `folder`; arrays go through `save`. `real` is only checked."""
         side = self.side(view)
+        if self.source.pixels and view in NAMES:
+            return pixelwise.judged(self.source, self.views, view, folder, self._metric, self.seed, save)
         wanted, measure, names = form(self.source, side), self._measure(side), self._names(side)
-        return judge.judge_folder(folder, wanted, side.truth, side.owners, measure, self.seed, save, names)
+        return judge.judge_folder(folder, wanted, side.truth, side.owners, measure, self.seed, save, names=names)
 
     def score(self, view: str, prediction: Array, rows: Rows | None = None) -> float:
         """The metric of `prediction`; with `rows` of those test rows of both truth and prediction.
@@ -180,7 +182,7 @@ class Prepared:
         """
         frame = self.source.train.frame
         rows = pd.DataFrame({column: tables.texts(frame[column]) for column in frame})
-        for view, array in predictions.items():
+        for view, array in predictions.items() if not self.source.pixels else ():
             table = array.reshape(len(array), -1)
             for place, column in enumerate(self._outputs()):
                 rows.loc[rows.index[self.views.held(view)], f"oof:{column}"] = table[:, place]
@@ -196,6 +198,8 @@ class Prepared:
 
     def deliver(self, folder: Path) -> bytes:
         """The user's submission file from a job's on the real view."""
+        if self.source.pixels:
+            return pixelwise.deliver(self.source, self.views, folder)
         return judge.deliver(folder, form(self.source, self.side("real")), self.source.sample)
 
     def side(self, name: str) -> Side:
@@ -211,6 +215,8 @@ class Prepared:
 
     def _base(self, name: str) -> Side:
         test, source = self.views.test(name), self.source
+        if source.pixels:
+            return pixelwise.side(source, self.views, name, self.seed)
         keys = pd.DataFrame({column: tables.texts(test[column]) for column in source.id}, index=test.index)
         sample = self.views.sample(name)
         if name == "real":

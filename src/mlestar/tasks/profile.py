@@ -14,6 +14,7 @@ from mlestar.tasks.infer_columns import numbers
 from mlestar.tasks.infer_files import heads
 from mlestar.tasks.infer_series import names
 from mlestar.tasks.profile_kinds import MISSING, blank, kind_of
+from mlestar.tasks.molten import sizes
 from mlestar.tasks.rowfiles import paths
 from mlestar.tasks.source import Source
 from mlestar.tasks.tables import texts
@@ -42,7 +43,7 @@ def profile(source: Source, rows: Rows) -> Profile:
         train=source.train.name,
         test=source.test.name,
         sample=source.sample.name,
-        id=source.id,
+        id=source.pixels.id if source.pixels else source.id,
         target=source.target,
         predicts=source.predicts,
         prediction_columns=source.prediction_columns,
@@ -52,7 +53,7 @@ def profile(source: Source, rows: Rows) -> Profile:
         split=source.split,
         rows=len(seen),
         test_rows=len(test),
-        columns=_columns(source, seen),
+        columns=() if source.pixels else _columns(source, seen),
         assets=tuple(replace(asset, example=_beginning(source, asset, seen)) for asset in source.assets),
         train_only=source.train_only,
         other_files=source.other_files,
@@ -66,6 +67,8 @@ def profile(source: Source, rows: Rows) -> Profile:
         time=source.time,
         **_lengths(source, seen),
         target_within=_within(source, seen),
+        pixels=source.pixels,
+        pixel_count=sum(rows * columns for rows, columns in sizes(seen)) if source.pixels else 0,
     )
 
 
@@ -132,7 +135,7 @@ def describe(name: str, raw: pd.Series[Any], values: pd.Series[Any]) -> Column:
 
 def _target_statistics(source: Source, seen: pd.DataFrame) -> tuple[float | None, float | None, float | None, bool]:
     """Least, greatest, largest skew of the targets, and whether all are whole; nothing for classes and text."""
-    if source.classes or source.predicts == "text" or not len(seen):
+    if source.classes or source.predicts == "text" or not len(seen) or not source.target:
         return None, None, None, False
     values = np.column_stack([numbers(texts(seen[column])).to_numpy() for column in source.target])
     centred = values - values.mean(axis=0)

@@ -18,7 +18,7 @@ import pandas as pd
 
 from mlestar.ports import Array
 from mlestar.records import Predicts, Recipe
-from mlestar.tasks import metrics, samples_audio, samples_images, samples_series
+from mlestar.tasks import metrics, samples_audio, samples_images, samples_pixels, samples_series
 from mlestar.tasks.samples_texts import inflected, pieces
 
 ROWS = 240
@@ -39,7 +39,7 @@ class Sample:
     metric: str
     classes: int = 0
     targets: int = 1
-    about: Literal["table", "text", "series", "audio", "image", "words", "pieces"] = "table"
+    about: Literal["table", "text", "series", "audio", "image", "words", "pieces", "pixels"] = "table"
     rows: int = ROWS
     files: bool = False  # whether rows have files of their own
     suffix: str = "csv"
@@ -72,6 +72,8 @@ SAMPLES = (
     Sample(GRADES, "value", "quadratic_weighted_kappa"),
     Sample("words of words", "text", "exact_match", about="words"),
     Sample("pieces of texts", "text", "word_jaccard", about="pieces"),
+    Sample(samples_pixels.PLAIN, "value", "rmse", about="pixels"),
+    Sample(samples_pixels.ODD, "value", "rmse", about="pixels"),
 )
 _USUAL = 16
 
@@ -80,11 +82,13 @@ def suited(recipe: Recipe) -> tuple[Sample, ...]:
     """The built-in tasks for a recipe, by its kind, form, cell and conditions; perhaps more than it can be used in."""
     if recipe.form == "texts":
         return _texts_for(recipe)
-    about = recipe.kind if recipe.kind in ("text", "series", "audio", "image") else "table"
+    about = recipe.kind if recipe.kind in ("text", "series", "audio", "image", "pixels") else "table"
     asked = {"forecast": "series", "audio": "audio", "images": "image"}
     about = next((kind for condition, kind in asked.items() if condition in recipe.when), about)
     forms = ("classes", "values") if recipe.form == "any" else (recipe.form,)
     found = [s for s in SAMPLES if s.about == about and ("values" if s.predicts == "value" else "classes") in forms]
+    if about == "pixels":
+        return tuple(found)
     if recipe.cell == "load":
         suffix = next((s for s in SUFFIXES if recipe.name.removesuffix("-files") == f"load-{s}"), "csv")
         return tuple(replace(s, suffix=suffix, files=recipe.name.endswith("-files")) for s in found[:1])
@@ -126,6 +130,9 @@ def _fits(metric: str, sample: Sample) -> bool:
 def write(sample: Sample, folder: Path) -> None:
     """Write a built-in task as a task folder; `folder` must not exist."""
     folder.mkdir(parents=True)
+    if sample.about == "pixels":
+        samples_pixels.write(sample.name, folder)
+        return
     if sample.about == "series":
         known, asked, goals = samples_series.tables(sample.name, sample.targets)
         _save(known, folder / f"train.{sample.suffix}")

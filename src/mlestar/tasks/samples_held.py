@@ -8,6 +8,7 @@ import numpy as np
 
 from mlestar.errors import TaskError
 from mlestar.ports import Array
+from mlestar.tasks import pixelwise
 from mlestar.tasks.prepared import Prepared
 from mlestar.tasks.sides import truth
 
@@ -16,7 +17,8 @@ def constant(task: Prepared, view: str) -> float | None:
     """The metric of the best constant prediction: one class, equal odds or the train rows' class shares; their mean or
     median. None where the metric is undefined for these rows.
     """
-    known, rows = truth(task.source, task.side(view).train), task.rows(view)
+    rows = task.rows(view)
+    known = (pixelwise.truth if task.source.pixels else truth)(task.source, task.side(view).train)
     if task.source.classes:
         shares = np.bincount(known, minlength=len(task.source.classes)) / len(known)
         odds = [shares, np.full(len(shares), 1 / len(shares)), *np.eye(len(shares))]

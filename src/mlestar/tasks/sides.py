@@ -89,8 +89,8 @@ def form(source: Source, side: Side) -> Form:
         output_columns=source.prediction_columns,
         predicts=source.predicts,
         classes=source.classes,
-        id_columns=source.id,
-        ids=tuple(tuple(side.keys[column]) for column in source.id),
+        id_columns=tuple(side.keys.columns),
+        ids=tuple(tuple(side.keys[column]) for column in side.keys),
         echo_columns=source.echo_columns,
     )
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from mlestar.records import Asset, Direction, Predicts
+from mlestar.records import Asset, Direction, Pixels, Predicts
 
 
 @dataclass(frozen=True)
@@ -55,4 +55,5 @@ class Source:
     series: tuple[str, ...] = ()  # of a forecast: the columns that name a series; () = it is one series
     time: str = ""  # of a forecast: the column of its times
     season: int = 0  # of MASE and OWA: the lag of the naive step
+    pixels: Pixels | None = None  # a row of train and test is an image then, one of the sample a pixel
     reference: tuple[float, float] | None = None  # of OWA: the reference's sMAPE and MASE; None = Naive2's

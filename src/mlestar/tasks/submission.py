@@ -99,14 +99,14 @@ def read_rows(folder: Path, form: Form) -> pd.DataFrame | str:
     frame = _table(folder, form)
     if isinstance(frame, str):
         return frame
-    complaint = _columns_wrong(frame, form)
+    complaint = columns_wrong(frame, form)
     if complaint:
         return complaint
     order = _order(frame, form)
     return order if isinstance(order, str) else frame.iloc[order].reset_index(drop=True)
 
 
-def _columns_wrong(frame: pd.DataFrame, form: Form) -> str | None:
+def columns_wrong(frame: pd.DataFrame, form: Form) -> str | None:
     found = [str(column) for column in frame.columns]
     # Echo columns are the harness's to write: a script may leave them out.
     needed = [*form.id_columns, *form.output_columns]
@@ -190,7 +190,7 @@ def _numbers(outputs: pd.DataFrame) -> Array | str:
     for name in outputs.columns:
         texts = outputs[name].replace({"True": "1", "False": "0", "true": "1", "false": "0"})
         values = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
-        bad = np.flatnonzero(~_finite(values))
+        bad = np.flatnonzero(~finite(values))
         if len(bad):
             examples = _some([repr(text[:80]) for text in outputs[name].iloc[bad[:5]]])
             return f"column {name!r} of the submission has {len(bad)} values that are no finite number: {examples}"
@@ -198,7 +198,7 @@ def _numbers(outputs: pd.DataFrame) -> Array | str:
     return np.column_stack(columns)
 
 
-def _finite(values: Array) -> Array:
+def finite(values: Array) -> Array:
     """Predictions are kept as float32: a value beyond its range is not finite."""
     return np.asarray(np.abs(values) <= np.finfo(np.float32).max)
 
@@ -258,7 +258,7 @@ def _member(table: pa.Table, places: Mapping[str, int], name: str, form: Form) -
     if not all(_is_number(column.type) for column in columns):
         return f"member {name!r}: its columns are not numbers"
     array = np.column_stack([column.cast(pa.float64(), safe=False).to_numpy() for column in columns])
-    return array if _finite(array).all() else f"member {name!r}: it has values that are not finite"
+    return array if finite(array).all() else f"member {name!r}: it has values that are not finite"
 
 
 def _texts(columns: list[pa.ChunkedArray]) -> Array:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mlestar.errors import TaskError
 from mlestar.ports import Rows
-from mlestar.tasks import horizons, tables
+from mlestar.tasks import horizons, molten, tables
 from mlestar.tasks.names import derived, fresh, renamed
 from mlestar.tasks.others import Others, others
 from mlestar.tasks.rowfiles import MOMENT, Filler, Store, emptied, paths, settle
@@ -99,6 +99,9 @@ class Views:
         real, test = self.source.sample.frame, self.test(name)
         if name == "real":
             return real
+        if self.source.pixels:
+            pixels = molten.ids(self.source.pixels, *self.images(name)[:2])
+            return molten.frame(self.source.pixels, self.source.sample, pixels)
         columns: dict[str, Any] = {}
         for column in real.columns:
             if column in self.source.prediction_columns:
@@ -115,6 +118,13 @@ class Views:
         if _whole(name) not in known:
             raise KeyError(f"no view is called {name!r}; there are {', '.join(known)} and their parts")
         return int(_whole(name).removeprefix("fold-"))
+
+    def images(self, name: str) -> tuple[list[str], list[tuple[int, int]], Rows]:
+        """Of images in, images out: the names of a view's test images in order, their sizes, their rows in `test`."""
+        test = self.test(name)
+        names = tables.texts(test[molten.IMAGE]).to_numpy(object)
+        order = np.argsort(names)
+        return names[order].tolist(), molten.sizes(test.iloc[order]), order
 
     @functools.cached_property
     def _others(self) -> Others:
@@ -172,6 +182,8 @@ class Views:
     def _write(self, folder: Path, *frames: pd.DataFrame) -> None:
         """Train, test and sample; where no test table is, the sample stands in its place."""
         told = (self.source.train, self.source.test, self.source.sample)
+        if self.source.pixels:  # images have no tables
+            told, frames = told[2:], frames[2:]
         for table, frame in zip(told, frames, strict=True):
             tables.write(table, frame, folder / table.name)
         settle({folder / table.name for table in told})

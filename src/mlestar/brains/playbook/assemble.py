@@ -46,7 +46,7 @@ def frame(shelf: Shelf, kind: str = "") -> Frame:
     skeleton = shelf.skeleton(skeleton_recipe(profile, kind))
     load = shelf.skeleton(load_recipe(profile, files=bool(row_files(profile))))
     plain = {name: shelf.plain(name) for name in shelf.feature_cells if name in BASIC}
-    plain = {} if kind == "series" else {k: v for k, v in plain.items() if k != OWN_FEATURES.get(kind)}
+    plain = {k: v for k, v in plain.items() if kind not in ("series", "pixels") and k != OWN_FEATURES.get(kind)}
     goal = None if kind == "series" else _target(shelf)  # series have curves of their own
     chosen = [recipe for recipe in (*plain.values(), goal, _post(shelf)) if recipe is not None]
     chosen += [shelf.skeleton("image-features")] if kind == "image" else []
@@ -169,6 +169,8 @@ def in_order(cells: Mapping[str, str]) -> dict[str, str]:
 
 def skeleton_recipe(profile: Profile, kind: str = "") -> str:
     """The name of the skeleton for what the task submits and models of a kind; raises SettingsError without one."""
+    if profile.pixels:
+        return "pixels-values"
     if kind == "series" and profile.predicts == "value":
         return "series-values"
     if profile.predicts == "probability":
@@ -182,6 +184,8 @@ def skeleton_recipe(profile: Profile, kind: str = "") -> str:
 
 def load_recipe(profile: Profile, files: bool) -> str:
     """The name of the `load` recipe for the task's tables, with the files of rows or without."""
+    if profile.pixels:
+        return "load-pixels"
     words = profile.train.lower().split(".")
     known = [word for word in words if word in ("csv", "tsv", "json", "jsonl", "parquet")]
     return f"load-{known[-1] if known else 'csv'}{'-files' if files else ''}"
@@ -210,6 +214,6 @@ def _post(shelf: Shelf) -> Recipe | None:
 def title(shelf: Shelf, model: str) -> str:
     """What a script is, in one line."""
     profile = shelf.profile
-    goal = ", ".join(profile.target[:3]) + (", …" if len(profile.target) > 3 else "")
+    goal = "images" if profile.pixels else ", ".join(profile.target[:3]) + (", …" if len(profile.target) > 3 else "")
     text = f"Predict {goal} with {model}, judged by {profile.metric}."
     return text.replace("\\", "/").replace('"', "'")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from mlestar.brains.playbook.conditions import has, images, known_ahead, loaded
 from mlestar.records import Profile, Recipe
 
-SPECIAL = ("text", "series", "audio", "image")  # kinds whose models are families of their own
+SPECIAL = ("text", "series", "audio", "image", "pixels")  # kinds whose models are families of their own
 # The first entry that is found in a recipe's name, else in its code, names the family.
 _MARKS = (
     ("lightgbm", ("lightgbm", "LGBM")),
@@ -18,6 +18,7 @@ _MARKS = (
     ("catboost", ("catboost", "CatBoost")),
     ("hist-gradient-boosting", ("hist-gradient-boosting", "HistGradientBoosting")),
     ("forest", ("extra-trees", "random-forest", "ExtraTrees", "RandomForest")),
+    ("convolution", ("unet", "residual", "Conv2d")),
     ("net", ("mlp", "convolutions", "MLPClassifier", "MLPRegressor")),
     ("gaussian-process", ("gaussian-process", "GaussianProcess")),
     ("members", ("members",)),
@@ -48,6 +49,7 @@ _WORDS = ("members", "nb-svm", "linear", "kernel", "language-models", "bayes", "
 _SERIES = ("members", "lightgbm", "linear", "neighbours", "decomposition", "smoothing", "theta", "net")
 _AUDIO = ("members", "net", "patches", "forest", "kernel", "neighbours")
 _SHORT = ("members", "theta", "smoothing", "decomposition", "linear", "neighbours", "lightgbm", "net")
+_PIXELS = ("convolution", "lightgbm", "hist-gradient-boosting", "net", "linear")
 _LEARNED = 2_000  # values of all series together, from which on windows have something to learn from
 _ITEMS = ("kernel", "members", "linear", "nb-svm", "bayes", "net", "lightgbm")  # which go together
 _IMAGES = ("convnet", "members", "kernel", "patches", "linear")
@@ -87,6 +89,8 @@ def strength(name: str, profile: Profile) -> float:
         order, weight = _SERIES if profile.series_count * profile.history >= _LEARNED else _SHORT, 1.0
     elif kind == "audio":
         order, weight = _AUDIO, 1.0
+    elif kind == "pixels":
+        order, weight = _PIXELS, 1.0
     elif profile.predicts == "text":
         order, weight = _SEQUENCES, 1.0
     elif kind == "image":

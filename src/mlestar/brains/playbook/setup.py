@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mlestar import scripts
 from mlestar.brains.playbook.conditions import KINDS, images, row_files
-from mlestar.records import Profile
+from mlestar.records import Pixels, Profile
 
 WIDTH = 100
 CONSTANTS = ("INPUT", "TRAIN", "TEST", "SAMPLE", "ID", "TARGET", "OUTPUT", "CLASSES", *map(str.upper, KINDS))
-CONSTANTS = (*CONSTANTS, "SERIES", "TIME", "ROW_FILES", "IMAGES", "TOP", "", "SEEDS")
+PIXELS = ("INPUTS", "TARGETS", "TESTS", "CHANNELS", "IDS", "FIRST", "DOWN", "WHITE")
+CONSTANTS = (*CONSTANTS, "SERIES", "TIME", "ROW_FILES", "IMAGES", *PIXELS, "TOP", "", "SEEDS")
 TOP = 3  # how many classes a ranking lists, where the metric's name does not say
 
 
@@ -61,11 +62,20 @@ def constants(profile: Profile, needed: Iterable[str]) -> dict[str, str]:
         "TIME": profile.time,
         "ROW_FILES": row_files(profile),
         "IMAGES": images(profile),
+        **_of_pixels(profile.pixels),
         "TOP": _top(profile),
         "SEEDS": [0],
     }
     wanted = set(needed)
     return {name: assignment(name, value) for name, value in values.items() if name in wanted}
+
+
+def _of_pixels(pixels: Pixels | None) -> dict[str, object]:
+    """Where images are, and how their pixels stand in the submission."""
+    if pixels is None:
+        return {}
+    places = [pixels.inputs, pixels.targets, pixels.tests, pixels.channels]
+    return dict(zip(PIXELS, [*places, list(pixels.patterns), pixels.first, pixels.down, pixels.white], strict=True))
 
 
 def columns(profile: Profile, kind: str) -> list[str]:
@@ -94,6 +104,8 @@ def assignment(name: str, value: object) -> str:
 
 
 def _literal(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value)
     return json.dumps(value, ensure_ascii=False)
 
 

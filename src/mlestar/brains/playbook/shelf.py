@@ -71,6 +71,8 @@ class Shelf:
         forms = {form(self.profile), "any"}
         if self.profile.predicts == "text":  # what is made for numbers has no use there, whatever it predicts
             kinds, forms = {"sequence"}, {"texts"}
+        if self.profile.pixels:  # rows are images there
+            kinds = {"pixels"}
         return (
             recipe.kind in kinds
             and recipe.form in forms
