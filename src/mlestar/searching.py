@@ -18,7 +18,7 @@ def library(bench: Workbench, limit: int) -> tuple[Idea, ...]:
     """What the library has for the task, best first."""
     profile = bench.task.profile
     query = re.sub(r"\s+", " ", f"{profile.metric} {profile.predicts} {profile.description}")[:400]
-    kind = "sequence" if profile.predicts == "text" else profile.kind
+    kind: str = "sequence" if profile.predicts == "text" else profile.kind
     kind = "audio" if any(asset.kind == "audio" for asset in profile.assets) else kind
     found = bench.journal.step(
         f"{bench.address}/search", "search", {"query": query},

@@ -14,8 +14,8 @@ from mlestar.records import Profile, Recipe
 
 FIXED = ("setup", "load", "features", "target", "model", "predict", "weights", "blend", "post", "submit")
 FORMS = {"value": "values", "text": "texts"}
-BASIC = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids")
-BASIC = (*BASIC, "row_files", "sounds", "lags")
+_COLUMNS = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids")
+BASIC = (*_COLUMNS, "row_files", "sounds", "lags")
 
 
 def form(profile: Profile) -> str:
