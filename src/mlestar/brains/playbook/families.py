@@ -103,7 +103,7 @@ def strength(name: str, profile: Profile) -> float:
         order = _TABLE[size]
         weight = 1.0 - 0.85 * _about_text(profile)
         if images(profile) or loaded(profile) == "audio":  # a table sees of them what a cell of columns tells
-            weight *= 0.6
+            weight *= 0.4
         if profile.time:  # of a forecast a table tells what is known ahead, and lags
             weight *= 0.85 if known_ahead(profile) else 0.5
     place = order.index(plain) if plain in order else len(order)

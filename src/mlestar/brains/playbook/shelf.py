@@ -14,8 +14,8 @@ from mlestar.records import Profile, Recipe
 
 FIXED = ("setup", "load", "features", "target", "model", "predict", "weights", "blend", "post", "submit")
 FORMS = {"value": "values", "text": "texts"}
-BASIC: tuple[str, ...] = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids")
-BASIC = (*BASIC, "row_files", "sounds", "pictures", "lags")
+_COLUMNS = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids")
+BASIC = (*_COLUMNS, "row_files", "sounds", "pictures", "lags")
 
 
 def form(profile: Profile) -> str:
