@@ -14,7 +14,8 @@ from mlestar.records import Profile, Recipe
 
 FIXED = ("setup", "load", "features", "target", "model", "predict", "weights", "blend", "post", "submit")
 FORMS = {"value": "values", "text": "texts"}
-BASIC = tuple("columns numbers booleans categories dates texts lists codes ids row_files pictures lags".split())
+BASIC: tuple[str, ...] = ("columns", "numbers", "booleans", "categories", "dates", "texts", "lists", "codes", "ids")
+BASIC += ("row_files", "pictures", "lags")
 
 
 def form(profile: Profile) -> str:
