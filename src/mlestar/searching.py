@@ -18,7 +18,8 @@ def library(bench: Workbench, limit: int) -> tuple[Idea, ...]:
     """What the library has for the task, best first."""
     profile = bench.task.profile
     query = re.sub(r"\s+", " ", f"{profile.metric} {profile.predicts} {profile.description}")[:400]
-    kind = "sequence" if profile.predicts == "text" else profile.kind
+    kind: str = "sequence" if profile.predicts == "text" else profile.kind
+    kind = "image" if any(asset.kind == "image" for asset in profile.assets) and kind == "table" else kind
     found = bench.journal.step(
         f"{bench.address}/search", "search", {"query": query},
         roles.Ideas, lambda: roles.Ideas(tuple(bench.search.search(query, kind, limit))),

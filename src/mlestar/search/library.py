@@ -110,7 +110,7 @@ class Library:
 
         A `table` task may be about its text columns, so text models are found for it as well.
         """
-        kinds = {kind, "any", "text"} if kind == "table" else {kind, "any"}
+        kinds = {kind, "any", *{"table": ["text"], "image": ["table"]}.get(kind, [])}
         models = [r for r in self._all if r.cell == "model" and r.kind in kinds]
         best: dict[str, Idea] = {}
         for number in _ranked(models, query):
