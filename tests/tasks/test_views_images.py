@@ -32,7 +32,7 @@ def task_of(folder: Path, labels: list[str]) -> Path:
     return folder
 
 
-def test_side(view: Path) -> dict[str, tuple[int, int, bytes]]:
+def shown(view: Path) -> dict[str, tuple[int, int, bytes]]:
     """Everything below the test folder and the sample: names in the order of listing, sizes, times, bytes."""
     found = {}
     for place in (view / "test", view):
@@ -51,7 +51,7 @@ def test_held_labels_leave_the_images_of_a_view_as_they_are(tmp_path: Path) -> N
     mixed[held] = np.roll(mixed[held], 1)
     assert list(mixed) != labels
     two = prepare(task_of(tmp_path / "b" / "task", list(mixed)), tmp_path / "b" / "run", 0)
-    mine, theirs = (test_side(task.view("fold-0")) for task in (one, two))
+    mine, theirs = (shown(task.view("fold-0")) for task in (one, two))
     assert list(mine.items()) == list(theirs.items())
     images = [name for name in mine if name.endswith(".png")]
     assert len(images) == len(held)
