@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from threadpoolctl import threadpool_limits
 
 from mlestar import scripts
 from mlestar.brains.playbook.assemble import assemble, changed
+from mlestar.brains.playbook.conditions import pixels
 from mlestar.brains.playbook.neutral import ablate
 from mlestar.brains.playbook.shelf import Shelf
 from mlestar.brains.playbook.starting import by_family, quickest
+from mlestar.records import Column, Profile
 from mlestar.roles import Ablate
 from mlestar.search.library import read_recipe, shipped
 from mlestar.tasks import samples
@@ -45,11 +48,11 @@ def shelf_of(task: Prepared, installed: frozenset[str] = INSTALLED) -> Shelf:
 
 
 def predicted(task: Prepared, text: str, monkeypatch: pytest.MonkeyPatch, view: str = "fold-0") -> np.ndarray:
-    """What the script submits for a view; nets learn for a moment only."""
+    """What the script submits for a view; nets are small, and do not go by the clock."""
     monkeypatch.chdir(task.view(view).parent)
     space: dict[str, Any] = {"__name__": "script"}
     exec(compile(text.replace('Path("input")', f'Path("{view}")'), "script.py", "exec"), space)
-    space["SECONDS"] = 4
+    space |= {"SECONDS": 10_000, "MOST_ROUNDS": 25, "WIDTH": 8}
     with threadpool_limits(1):
         parts = space["predict"](*space["load"](), 0)
     return np.asarray(space["post"](space["blend"](parts)))
@@ -243,3 +246,44 @@ def test_left_out_rows_are_foretold_without_them() -> None:
             expected.append(C[i] @ np.linalg.solve(gram, C[rest].T @ Y[rest]))
         gaps.append(np.abs(alone - np.array(expected)).max())
     assert min(gaps) < 1e-8
+
+
+def test_pixels_in_columns_are_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As digits are often handed out: a table with a column for each pixel."""
+    folder, rng = tmp_path / "task", np.random.default_rng(0)
+    folder.mkdir()
+    label = rng.integers(0, 2, 160)
+    shades = rng.integers(0, 60, (160, 12, 12))
+    for row, kind in enumerate(label):  # a bar, upright or lying
+        at = rng.integers(2, 9)
+        shades[row][(slice(2, 10), slice(at, at + 2)) if kind else (slice(at, at + 2), slice(2, 10))] += 150
+    table = pd.DataFrame(shades.reshape(160, -1), columns=[f"pixel{i}" for i in range(144)])
+    table.insert(0, "id", range(160))
+    table.assign(label=label)[:120].to_csv(folder / "train.csv", index=False)
+    table[120:].to_csv(folder / "test.csv", index=False)
+    table[["id"]][120:].assign(label=0).to_csv(folder / "sample_submission.csv", index=False)
+    (folder / "description.md").write_text("# Bars\n\n## Metric\n\nClassification accuracy.\n")
+    task = prepare(folder, tmp_path / "run", 0)
+    shelf = shelf_of(task)
+    assert quickest(shelf).name == "image-quick"
+    text = assemble(shelf, quickest(shelf))
+    assert 'IMAGES = {"train": ["pixel*"], "test": ["pixel*"]}' in text
+    assert "pixel7" not in text
+    prediction = predicted(task, text, monkeypatch)
+    assert task.score("fold-0", prediction) > 0.9
+
+
+def test_numbered_columns_of_other_things_are_no_pixels() -> None:
+    columns = tuple(Column(f"reading_{i}", "number", 0.0, 9, (), 0, 200) for i in range(64))
+    pixel = tuple(replace(column, name=f"px_{i}") for i, column in enumerate(columns))
+    assert pixels(profile_of(columns)) == ("", frozenset())
+    assert pixels(profile_of(pixel)) == ("px_", frozenset(column.name for column in pixel))
+    assert pixels(profile_of(pixel[1:])) == ("", frozenset())
+    assert pixels(profile_of((*pixel[1:], replace(pixel[0], maximum=256)))) == ("", frozenset())
+
+
+def profile_of(columns: tuple[Column, ...]) -> Profile:
+    return Profile(
+        "a", "table", "", "train.csv", "test.csv", "sample.csv", (), ("y",), "label", ("y",), ("0", "1"), "accuracy",
+        "max", "random", 100, 50, columns,
+    )  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mlestar import scripts
 from mlestar.brains.playbook import spots
-from mlestar.brains.playbook.conditions import row_files
+from mlestar.brains.playbook.conditions import pixels, row_files
 from mlestar.brains.playbook.setup import setup_cell
 from mlestar.brains.playbook.shelf import BASIC, FIXED, Shelf, brought, setup_of
 from mlestar.composing import distributions
@@ -50,6 +50,7 @@ def frame(shelf: Shelf, kind: str = "") -> Frame:
     goal = None if kind == "series" else _target(shelf)  # series have curves of their own
     chosen = [recipe for recipe in (*plain.values(), goal, _post(shelf)) if recipe is not None]
     chosen += [shelf.skeleton("image-features")] if kind == "image" else []
+    chosen += [shelf.skeleton("images-columns")] if pixels(profile)[1] else []
     cells: dict[str, str] = brought(skeleton) | brought(load)
     for recipe in chosen:
         cells |= brought(recipe)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 
 from mlestar.errors import SettingsError
-from mlestar.records import Profile, Recipe
+from mlestar.records import Column, Profile, Recipe
 
 MANY_CLASSES = 10
 SKEWED = 1.0
@@ -19,6 +20,8 @@ KINDS = {
     "lists": "list",
     "codes": "code",
 }
+_PIXEL = re.compile(r"(\D*(?:pix|px|image|img)\D*)(\d+)", re.IGNORECASE)  # such as pixel0, px_1
+SMALLEST = 8  # pixels of a side; fewer columns of like names are no image
 _COUNT = re.compile(r"(rows|series|history)(>=|<=)(\d+)")
 
 
@@ -93,9 +96,34 @@ def compressed(profile: Profile) -> str:
 
 
 def images(profile: Profile) -> dict[str, list[str]]:
-    """The patterns of the images that belong to rows, one or several of each row; empty without any."""
+    """The patterns of the images that belong to rows, one or several of each row; empty without any.
+
+    Images whose pixels are columns have the pattern of these columns' names: `pixel*`.
+    """
     found = [asset for asset in profile.assets if asset.kind == "image"]
-    return {"train": [a.train for a in found], "test": [a.test for a in found]} if found else {}
+    if found:
+        return {"train": [a.train for a in found], "test": [a.test for a in found]}
+    prefix, columns = pixels(profile)
+    return {"train": [f"{prefix}*"], "test": [f"{prefix}*"]} if columns else {}
+
+
+def pixels(profile: Profile) -> tuple[str, frozenset[str]]:
+    """What the names of columns begin with that hold the pixels of a gray square, row by row; and these columns."""
+    found: dict[str, list[Column]] = {}
+    for column in profile.columns:
+        if numbered := _PIXEL.fullmatch(column.name):
+            found.setdefault(numbered[1], []).append(column)
+    for prefix, columns in found.items():
+        side = math.isqrt(len(columns))
+        if side >= SMALLEST and side**2 == len(columns) and all(map(_shade, columns)):
+            return prefix, frozenset(column.name for column in columns)
+    return "", frozenset()
+
+
+def _shade(column: Column) -> bool:
+    """Whether a column may be a pixel: a number from 0 to 255, or the same everywhere, as at the border."""
+    low, high = column.minimum or 0, column.maximum or 0
+    return column.kind == "constant" or (column.kind == "number" and low >= 0 and high <= 255)
 
 
 def known_ahead(profile: Profile) -> bool:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from mlestar import scripts
-from mlestar.brains.playbook.conditions import KINDS, images, row_files
+from mlestar.brains.playbook.conditions import KINDS, images, pixels, row_files
 from mlestar.records import Pixels, Profile
 
 WIDTH = 100
@@ -80,7 +80,8 @@ def _of_pixels(pixels: Pixels | None) -> dict[str, object]:
 
 def columns(profile: Profile, kind: str) -> list[str]:
     """The feature columns of a kind such as `numbers`."""
-    return [c.name for c in profile.columns if c.kind == KINDS[kind] and c.name not in profile.id]
+    apart = {*profile.id, *pixels(profile)[1]}
+    return [c.name for c in profile.columns if c.kind == KINDS[kind] and c.name not in apart]
 
 
 def _top(profile: Profile) -> int:
