@@ -53,7 +53,7 @@ def pair(number: int, colour: bool) -> tuple[Array, Array]:
         clean[top : top + 2, left : left + 12] = 0.05
     stain = 0.35 * np.exp(-((rows - rng.uniform(0, size[0])) ** 2 + (columns - rng.uniform(0, size[1])) ** 2) / 150)
     ground = 0.85 - stain + rng.normal(0, 0.03, size)
-    gray = np.clip(np.minimum(ground, 0.25 + 0.75 * clean), 0, 1)
+    gray = np.clip(np.minimum(ground, 0.5 + 0.5 * clean), 0, 1)
     tints = np.array([1.0, 0.95, 0.8]) if colour else np.ones(1)
     return gray[..., None] * tints, clean
 
