@@ -51,14 +51,18 @@ def perfect(task: Prepared, view: str) -> pd.DataFrame:
             values = np.asarray(file) / 255 * pixels.white
         ids = molten.ids(pixels, [new], [values.shape])
         columns = {c: x.to_pylist() for c, x in zip(pixels.id, ids, strict=True)}
-        parts.append(pd.DataFrame({**columns, task.source.prediction_columns[0]: values.ravel("F" if pixels.down else "C")}))
+        parts.append(
+            pd.DataFrame({**columns, task.source.prediction_columns[0]: values.ravel("F" if pixels.down else "C")})
+        )
     return pd.concat(parts, ignore_index=True)
 
 
 def judged(task: Prepared, view: str, folder: Path, frame: pd.DataFrame, name: str = "submission.parquet") -> object:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    frame.to_parquet(folder / name, index=False) if name.endswith("parquet") else frame.to_csv(folder / name, index=False)
+    frame.to_parquet(folder / name, index=False) if name.endswith("parquet") else frame.to_csv(
+        folder / name, index=False
+    )
     return task.judge(view, folder, lambda data: f"{len(data)}")
 
 
@@ -67,7 +71,9 @@ def judged(task: Prepared, view: str, folder: Path, frame: pd.DataFrame, name: s
 
 def test_folders_and_a_molten_sample_are_understood(folder: Path, tmp_path: Path) -> None:
     plain, odd = understand(folder), understand(made(tmp_path / "odd", ODD))
-    assert plain.kind == odd.kind == "pixels" and plain.pixels and odd.pixels
+    assert plain.kind == odd.kind == "pixels"
+    assert plain.pixels
+    assert odd.pixels
     a, b = plain.pixels, odd.pixels
     assert (a.inputs, a.targets, a.tests) == ("train/{image}.png", "train_clean/{image}.png", "test/{image}.png")
     assert (a.patterns, a.first, a.down, a.white, a.channels) == (("{image}_{row}_{column}",), 1, False, 1.0, 1)
@@ -75,14 +81,19 @@ def test_folders_and_a_molten_sample_are_understood(folder: Path, tmp_path: Path
     assert (b.id, b.patterns) == (("page", "x", "y"), ("{image}", "{column}", "{row}"))
     assert (b.first, b.down, b.white, b.channels) == (0, True, 255.0, 3)
     assert plain.metric == odd.metric == "rmse"
-    assert any("row by row" in line for line in plain.evidence) and any("column by column" in line for line in odd.evidence)
+    assert any("row by row" in line for line in plain.evidence)
+    assert any("column by column" in line for line in odd.evidence)
 
 
 def test_inputs_are_told_from_targets_by_their_looks_where_names_say_nothing(folder: Path) -> None:
     for old, new in (("train", "b"), ("train_clean", "a"), ("test", "c")):
         (folder / old).rename(folder / new)
     found = understand(folder)
-    assert found.pixels is not None and (found.pixels.inputs, found.pixels.targets) == ("b/{image}.png", "a/{image}.png")
+    assert found.pixels is not None
+    assert (found.pixels.inputs, found.pixels.targets) == (
+        "b/{image}.png",
+        "a/{image}.png",
+    )
     assert any("look like" in line for line in found.evidence)
 
 
@@ -92,7 +103,9 @@ def test_task_toml_says_what_names_and_looks_do_not(folder: Path) -> None:
         '[[assets]]\ntrain = "train_clean/{image}.png"\ntest = "test/{image}.png"\n'
     )
     found = understand(folder)
-    assert found.pixels is not None and found.metric == "mae" and found.pixels.white == 7
+    assert found.pixels is not None
+    assert found.metric == "mae"
+    assert found.pixels.white == 7
     assert (found.pixels.inputs, found.pixels.targets) == ("train_clean/{image}.png", "train/{image}.png")
 
 
@@ -102,7 +115,8 @@ def test_a_sample_in_any_order_of_images_and_with_names_of_files_is_understood(f
     frame["id"] = "p/" + parts[0] + ".png:" + parts[1] + "x" + parts[2]
     rewritten(folder, frame[::-1])
     found = understand(folder).pixels
-    assert found is not None and found.patterns == ("p/{image}.png:{row}x{column}",)
+    assert found is not None
+    assert found.patterns == ("p/{image}.png:{row}x{column}",)
 
 
 def test_what_does_not_fit_is_told(folder: Path) -> None:
@@ -111,7 +125,7 @@ def test_what_does_not_fit_is_told(folder: Path) -> None:
     with pytest.raises(TaskError, match=r"has no row for the pixel '\d+_1_6'"):
         understand(folder)
     rewritten(folder, whole[~whole["id"].str.endswith("_46")])
-    with pytest.raises(TaskError, match="rows and 4. columns"):
+    with pytest.raises(TaskError, match=r"rows and 4\d columns"):
         understand(folder)
     rewritten(folder, whole)
     target = next((folder / "train_clean").iterdir())
@@ -149,7 +163,9 @@ def test_held_targets_never_reach_the_test_side(folder: Path, tmp_path: Path) ->
     before = told(first.view("fold-0"), ("test", "sampleSubmission.csv.gz"))
     held = first.source.train.frame[molten.IMAGE].iloc[first.views.held("fold-0")].tolist()
     assert sorted(path.stem for path in (first.view("fold-0") / "test").iterdir()) == sorted(held)
-    assert not set(held) & {path.stem for part in ("train", "train_clean") for path in (first.view("fold-0") / part).iterdir()}
+    assert not set(held) & {
+        path.stem for part in ("train", "train_clean") for path in (first.view("fold-0") / part).iterdir()
+    }
     for name in held:
         path = folder / "train_clean" / f"{name}.png"
         samples_pixels.save(1 - np.asarray(Image.open(path))[::-1, :, None] / 300, path)
@@ -161,7 +177,8 @@ def test_held_targets_never_reach_the_test_side(folder: Path, tmp_path: Path) ->
 def test_a_folds_sample_names_exactly_the_held_pixels_and_real_is_the_folder(folder: Path, tmp_path: Path) -> None:
     task = prepare(folder, tmp_path / "run", 0)
     found = pd.read_csv(task.view("fold-1") / "sampleSubmission.csv.gz", dtype=str)
-    assert set(found["id"]) == set(perfect(task, "fold-1")["id"]) and set(found["value"]) == {"0.5"}
+    assert set(found["id"]) == set(perfect(task, "fold-1")["id"])
+    assert set(found["value"]) == {"0.5"}
     assert sample_of(task.view("real")).equals(sample_of(folder))
     assert {p.name for p in (task.view("real") / "test").iterdir()} == {p.name for p in (folder / "test").iterdir()}
 
@@ -171,7 +188,8 @@ def test_held_images_are_called_as_test_images_are(folder: Path, tmp_path: Path)
         path.rename(path.with_name(f"known-{path.name}"))
     task = prepare(folder, tmp_path / "run", 0)
     names = [path.stem for path in (task.view("fold-0") / "test").iterdir()]
-    assert names and not any(name.startswith("known") for name in names)
+    assert names
+    assert not any(name.startswith("known") for name in names)
     assert task.judge("fold-0", tmp_path, str).reason == "the script wrote no submission.parquet"
     assert judged(task, "fold-0", tmp_path / "job", perfect(task, "fold-0")).value == pytest.approx(0, abs=1e-6)
 
@@ -186,7 +204,9 @@ def test_rows_are_aligned_by_their_ids(name: str, file: str, tmp_path: Path) -> 
     right = perfect(task, "fold-0")
     column, white = task.source.prediction_columns[0], task.source.pixels.white  # type: ignore[union-attr]
     found = judged(task, "fold-0", tmp_path / "job", right.sample(frac=1, random_state=1), file)
-    assert found.reason is None and found.value == pytest.approx(0, abs=1e-4) and found.rows == len(right)
+    assert found.reason is None
+    assert found.value == pytest.approx(0, abs=1e-4)
+    assert found.rows == len(right)
     off = judged(task, "fold-0", tmp_path / "job", right.assign(**{column: right[column] + 0.1 * white}), file)
     assert off.value == pytest.approx(0.1 * white, rel=1e-4)
     assert {image for image, _ in off.groups} == set(task.views.test("fold-0")[molten.IMAGE])
@@ -249,7 +269,8 @@ def test_sealed_images_are_in_no_fold_view(tmp_path: Path, monkeypatch: pytest.M
     sealed = set(task.source.train.frame[molten.IMAGE].iloc[task.cut.sealed])
     assert len(sealed) == 1
     there = {path.stem for path in task.view("fold-0").rglob("*.png")}
-    assert not sealed & there and {p.stem for p in (task.view("rehearsal") / "test").iterdir()} == sealed
+    assert not sealed & there
+    assert {p.stem for p in (task.view("rehearsal") / "test").iterdir()} == sealed
 
 
 def test_the_sample_is_packed_as_the_real_one(folder: Path, tmp_path: Path) -> None:

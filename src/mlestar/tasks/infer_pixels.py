@@ -137,7 +137,9 @@ def _affixes(inputs: list[str], targets: list[str]) -> tuple[str, str] | None:
     return None
 
 
-_GOALS = re.compile(r"clean|target|label|mask|truth|gt\b|output|out\b|restored|sharp|ground|hr\b|expected", re.IGNORECASE)
+_GOALS = re.compile(
+    r"clean|target|label|mask|truth|gt\b|output|out\b|restored|sharp|ground|hr\b|expected", re.IGNORECASE
+)
 
 
 def _turned(folder: Path, trio: Trio) -> Trio:
@@ -265,7 +267,8 @@ def _metric(description: str, entry: TaskEntry, outputs: int, say: Findings) -> 
 
 
 _ONE = re.compile(
-    r"\b0(\.0)?\b[^.\n]{0,20}?(\bto\b|\band\b|-|–|,|\.\.+)[^.\n\d]{0,12}\b1(\.0)?\b(?!\d)|divided by 255|/ ?255\b", re.IGNORECASE
+    r"\b0(\.0)?\b[^.\n]{0,20}?(\bto\b|\band\b|-|–|,|\.\.+)[^.\n\d]{0,12}\b1(\.0)?\b(?!\d)|divided by 255|/ ?255\b",
+    re.IGNORECASE,
 )
 _BYTE = re.compile(r"\b0\b[^.\n]{0,20}?(\bto\b|\band\b|-|–|,|\.\.+)[^.\n\d]{0,12}\b255\b", re.IGNORECASE)
 

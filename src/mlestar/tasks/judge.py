@@ -54,7 +54,14 @@ def judge_folder(
         return Judged(reason=word(complaint, MOST_REASON), rows=form.rows)
     if truth is None:
         return Judged(reason=None, rows=form.rows)
-    members, notes = _members(folder, form, prediction, truth, metric, lambda array: save(votes.packed(array if kept is None else array[kept])))
+    members, notes = _members(
+        folder,
+        form,
+        prediction,
+        truth,
+        metric,
+        lambda array: save(votes.packed(array if kept is None else array[kept])),
+    )
     return Judged(
         reason=None,
         value=score(metric, truth, prediction),
@@ -97,9 +104,7 @@ def _members(
         else:
             sound[name] = array
     sound = {SUBMISSION: sound.pop(SUBMISSION, prediction), **sound}
-    return tuple(
-        Member(name, score(metric, truth, array), save(array)) for name, array in sound.items()
-    ), tuple(notes)
+    return tuple(Member(name, score(metric, truth, array), save(array)) for name, array in sound.items()), tuple(notes)
 
 
 def agrees(soft: Array, prediction: Array, form: Form) -> bool:

@@ -28,7 +28,9 @@ IMAGE = "image"  # the column of names in a Source's tables of images
 
 def ids(pixels: Pixels, names: Sequence[str], sizes: Sizes) -> list[pa.Array]:
     """The id columns of all pixels, image after image."""
-    parts = [[_column(pattern, pixels, *image) for pattern in pixels.patterns] for image in zip(names, sizes, strict=True)]
+    parts = [
+        [_column(pattern, pixels, *image) for pattern in pixels.patterns] for image in zip(names, sizes, strict=True)
+    ]
     return [pa.concat_arrays(list(column)) for column in zip(*parts, strict=True)]
 
 

@@ -22,7 +22,7 @@ from mlestar.ports import Array, Rows
 from mlestar.records import Judged
 from mlestar.tasks import judge, molten
 from mlestar.tasks.metrics import Metric
-from mlestar.tasks.sides import Side, form
+from mlestar.tasks.sides import Side
 from mlestar.tasks.source import Source
 from mlestar.tasks.submission import MOST_BYTES, SUBMISSIONS, Form, columns_wrong, finite
 from mlestar.tasks.untrusted import exists, parquet, plain
@@ -96,7 +96,9 @@ def deliver(source: Source, views: Views, folder: Path) -> bytes:
     own = [pa.array(source.sample.frame[c].astype("str"), pa.string()) for c in source.pixels.id]
     order = pc.index_in(molten.joined(own), value_set=molten.joined(wanted)).to_numpy()
     rounded = np.round(values[order], max(0, DIGITS - int(np.log10(source.pixels.white))))
-    columns = dict(zip(source.pixels.id, own, strict=True)) | dict(zip(source.prediction_columns, rounded.T, strict=True))
+    columns = dict(zip(source.pixels.id, own, strict=True)) | dict(
+        zip(source.prediction_columns, rounded.T, strict=True)
+    )
     text = io.BytesIO()
     table = pa.table({str(c): columns[c] for c in source.sample.frame.columns})
     options = pacsv.WriteOptions(delimiter=source.sample.separator, quoting_style="needed", quoting_header="needed")

@@ -80,7 +80,13 @@ def suited(recipe: Recipe) -> tuple[Sample, ...]:
     """The built-in tasks for a recipe, by its kind, form, cell and conditions; perhaps more than it can be used in."""
     if recipe.form == "texts":
         return _texts_for(recipe)
-    about = "series" if "forecast" in recipe.when else recipe.kind if recipe.kind in ("text", "series", "pixels") else "table"
+    about = (
+        "series"
+        if "forecast" in recipe.when
+        else recipe.kind
+        if recipe.kind in ("text", "series", "pixels")
+        else "table"
+    )
     forms = ("classes", "values") if recipe.form == "any" else (recipe.form,)
     found = [s for s in SAMPLES if s.about == about and ("values" if s.predicts == "value" else "classes") in forms]
     if about == "pixels":
