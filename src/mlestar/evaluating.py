@@ -145,11 +145,8 @@ def _a_job(profile: Profile, cost: float, known: Sequence[tuple[float, float]]) 
     and a dearer model does not do those again.
     """
     start = min([START_UP, *(0.8 * seconds for seconds, _ in known)])
-    most = max(
-        profile.rows / ROWS_A_SECOND,
-        profile.pixel_count / PIXELS_A_SECOND,
-        profile.rows * len(profile.columns) / CELLS_A_SECOND,
-    )
+    most = max(profile.rows / ROWS_A_SECOND, profile.rows * len(profile.columns) / CELLS_A_SECOND)
+    most = max(most, profile.pixel_count / PIXELS_A_SECOND)
     unit = min(median((seconds - start) / max(c, 0.1) for seconds, c in known), most)
     fixed = median(max(seconds - unit * c, start) for seconds, c in known)
     return fixed + unit * cost

@@ -121,12 +121,12 @@ def _pixels(profile: Profile, pixels: Pixels) -> str:
     outputs = ", ".join(map(word, profile.prediction_columns))
     return (
         f"Image to image; there are no tables. {profile.rows} training images that may be learned from, "
-        f"{profile.pixel_count} pixels in all: inputs {code(pixels.inputs)} ({pixels.channels} channels), targets of the "
-        f"same name and size {code(pixels.targets)}; {profile.test_rows} test images {code(pixels.tests)}, of which a "
-        f"view may have others: list the folder. The submission has a row per pixel: {patterns}, rows and columns "
-        f"counted from {pixels.first}; {outputs} from 0 to {pixels.white:g}. Write it as submission.parquet, image after "
-        f"image by sorted name, {'column by column' if pixels.down else 'row by row'}; members.parquet has its rows in "
-        f"that order. The sample submission {code(profile.sample)} has the same ids."
+        f"{profile.pixel_count} pixels in all: inputs {code(pixels.inputs)} ({pixels.channels} channels), targets of "
+        f"the same name and size {code(pixels.targets)}; {profile.test_rows} test images {code(pixels.tests)}, of which "
+        f"a view may have others: list the folder. The submission has a row per pixel: {patterns}, rows and columns "
+        f"counted from {pixels.first}; {outputs} from 0 to {pixels.white:g}. Write it as submission.parquet, image "
+        f"after image by sorted name, {'column by column' if pixels.down else 'row by row'}; members.parquet has its rows "
+        f"in that order. The sample submission {code(profile.sample)} has the same ids."
     )
 
 
