@@ -119,14 +119,15 @@ def _pixels(profile: Profile, pixels: Pixels) -> str:
     """Images in, images out: where they are, and what a row of the submission is."""
     patterns = ", ".join(f"{word(c)} = {code(p)}" for c, p in zip(pixels.id, pixels.patterns, strict=True))
     outputs = ", ".join(map(word, profile.prediction_columns))
+    order = "column by column" if pixels.down else "row by row"
     return (
-        f"Image to image; there are no tables. {profile.rows} training images that may be learned from, "
-        f"{profile.pixel_count} pixels in all: inputs {code(pixels.inputs)} ({pixels.channels} channels), targets of "
-        f"the same name and size {code(pixels.targets)}; {profile.test_rows} test images {code(pixels.tests)}, of which "
-        f"a view may have others: list the folder. The submission has a row per pixel: {patterns}, rows and columns "
-        f"counted from {pixels.first}; {outputs} from 0 to {pixels.white:g}. Write it as submission.parquet, image "
-        f"after image by sorted name, {'column by column' if pixels.down else 'row by row'}; members.parquet has its rows "
-        f"in that order. The sample submission {code(profile.sample)} has the same ids."
+        f"Image to image; there are no tables. {profile.rows} training images that may be learned from, with "
+        f"{profile.pixel_count} pixels: inputs {code(pixels.inputs)} ({pixels.channels} channels), targets of the same "
+        f"size {code(pixels.targets)}; {profile.test_rows} test images {code(pixels.tests)}, of which a view may have "
+        f"others: list the folder. The submission has a row per pixel: {patterns}, rows and columns counted from "
+        f"{pixels.first}; {outputs} from 0 to {pixels.white:g}. Write it as submission.parquet, image after image by "
+        f"sorted name, {order}; members.parquet has its rows in that order. The sample submission "
+        f"{code(profile.sample)} has the same ids."
     )
 
 
