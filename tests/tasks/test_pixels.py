@@ -262,15 +262,18 @@ def test_what_is_delivered_is_in_the_samples_order(folder: Path, tmp_path: Path)
     assert np.allclose(found["value"], wanted, atol=1e-5)
 
 
-def test_sealed_images_are_in_no_fold_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlestar.tasks.splits.SEALED_ROWS", 1)
-    monkeypatch.setattr("mlestar.tasks.splits.SEALED_OWNERS", 1)
-    task = prepare(made(tmp_path / "task", PLAIN), tmp_path / "run", 0)
+def test_sealed_images_are_in_no_fold_view(folder: Path, tmp_path: Path) -> None:
+    assert not prepare(folder, tmp_path / "few", 0).has_sealed
+    many = tmp_path / "many"
+    many.mkdir()
+    samples_pixels.write(PLAIN, many, train=70)
+    task = prepare(many, tmp_path / "run", 0)
     sealed = set(task.source.train.frame[molten.IMAGE].iloc[task.cut.sealed])
-    assert len(sealed) == 1
+    assert len(sealed) == 10
     there = {path.stem for path in task.view("fold-0").rglob("*.png")}
+    assert there
     assert not sealed & there
-    assert {p.stem for p in (task.view("rehearsal") / "test").iterdir()} == sealed
+    assert {path.stem for path in (task.view("rehearsal") / "test").iterdir()} == sealed
 
 
 def test_the_sample_is_packed_as_the_real_one(folder: Path, tmp_path: Path) -> None:

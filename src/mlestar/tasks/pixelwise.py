@@ -7,6 +7,7 @@ of every image, the same for all members; blends are chosen and scored on those.
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def judged(source: Source, views: Views, name: str, folder: Path, metric: Metric
 def _named(found: Judged, names: list[str]) -> Judged:
     """Scores of single images by the images' names."""
     groups = tuple((names[int(number)], value) for number, value in found.groups)
-    return Judged(**{**vars(found), "groups": groups})
+    return replace(found, groups=groups)
 
 
 def deliver(source: Source, views: Views, folder: Path) -> bytes:
