@@ -97,9 +97,9 @@ def _one_column(sample: Table, columns: list[str], names: Sequence[str]) -> _Par
     if image is None or any(len(end) > 1 for end in ends):
         return None
     places, before, after = image
-    numbers = [split.field(part).cast(pa.int64()).to_numpy() for part in ("a", "b")]
+    a, b = (split.field(part).cast(pa.int64()).to_numpy() for part in ("a", "b"))
     pattern = f"{before}{{image}}{after}{{a}}{ends[0][0]}{{b}}{ends[1][0]}"
-    return _Parts(places[head.indices.to_numpy()], *numbers, (columns[0],), (pattern,))
+    return _Parts(places[head.indices.to_numpy()], a, b, (columns[0],), (pattern,))
 
 
 def _three_columns(sample: Table, columns: list[str], names: Sequence[str]) -> _Parts | None:

@@ -111,7 +111,7 @@ def _trios(folder: Path) -> Iterator[Trio]:
             patterns = [f"{place}/{{image}}{PurePosixPath(listed[place][0]).suffix}" for place in (inputs, tests)]
             names = [tuple(sorted(PurePosixPath(name).stem for name in listed[place])) for place in (inputs, tests)]
             why = "" if found[0] == "" and found[1].startswith(".") else "each target is named after its input"
-            yield Trio(patterns[0], f"{targets}/{found[0]}{{image}}{found[1]}", patterns[1], *names, why)
+            yield Trio(patterns[0], f"{targets}/{found[0]}{{image}}{found[1]}", patterns[1], names[0], names[1], why)
 
 
 def _images(folder: Path) -> Iterator[tuple[str, list[str]]]:
@@ -283,8 +283,7 @@ def _white(description: str, entry: TaskEntry, sample: Table, found: Layout, say
         if line:
             say.evidence.append(f"intensities: 0 to {white:g}, from the description: {line[0]!r}")
             return white
-    values = pd.to_numeric(sample.frame[list(found.outputs)].stack(), errors="coerce")
-    most = float(values.max())
+    most = max(float(pd.to_numeric(sample.frame[name], errors="coerce").max()) for name in found.outputs)
     white = 1.0 if not most > 1 else 255.0 if most <= 255 else 65535.0
     say.warnings.append(
         f"the description does not say how intensities are counted: 0 to {white:g} is taken, for the sample's greatest "

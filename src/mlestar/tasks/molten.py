@@ -70,7 +70,7 @@ def frame(pixels: Pixels, table: Table, columns: Sequence[pa.Array]) -> pd.DataF
     for name in table.frame.columns:
         if name not in found:
             found[name] = pa.repeat(str(table.frame[name].iloc[0]), count)
-    made = pa.table({str(c): found[c] for c in table.frame.columns}).to_pandas()
+    made: pd.DataFrame = pa.table({str(c): found[c] for c in table.frame.columns}).to_pandas()
     return made.astype(dict(table.frame.dtypes))
 
 
