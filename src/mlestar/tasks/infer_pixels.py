@@ -25,6 +25,7 @@ from mlestar.tasks.tables_text import decode
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 FEWEST = 6  # images to train on: five folds, and one to learn from
+_MOST = 8  # folders below one: more are one per row, or one per class
 _LOOKED = 8  # images of a folder that are looked at to tell inputs from targets
 _WRITE = (
     'write `kind = "pixels"` and `target = "train_cleaned/{image}.png"` below [task], and [[assets]] with '
@@ -117,7 +118,8 @@ def _trios(folder: Path) -> Iterator[Trio]:
 def _images(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """The folders, two levels deep, that hold images of one suffix and no other files."""
     for first in sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != "."):
-        below = [first, *(f"{first}/{e.name}" for e in os.scandir(folder / first) if e.is_dir() and e.name[0] != ".")]
+        folders = [e.name for e in os.scandir(folder / first) if e.is_dir() and e.name[0] != "."]
+        below = [first, *(f"{first}/{name}" for name in sorted(folders) if len(folders) <= _MOST)]
         for place in below:
             names = [e.name for e in os.scandir(folder / place) if e.is_file() and e.name[0] != "."]
             suffixes = {PurePosixPath(name).suffix for name in names}
