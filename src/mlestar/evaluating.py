@@ -18,6 +18,7 @@ MOST_REASON = 300  # characters
 LARGE_FOLD = 2000  # rows
 TELLING = 5.0  # seconds of a fold from which on its ratio to the real run tells more than start-up times
 ROWS_A_SECOND, CELLS_A_SECOND = 1_500, 20_000  # that a model of cost 1 is trained on, where it is slow
+PIXELS_A_SECOND = 100_000
 START_UP = 1.0  # seconds of imports that a job takes whatever it does
 SLOW, MANY_ROWS = 30.0, 8_000  # seconds of the incumbent's fold, rows: from there on learning curves pay
 PARTS, AHEAD = ("-of-8", "-of-4"), 2.0  # two doublings of the rows lead from a quarter to all
@@ -145,6 +146,7 @@ def _a_job(profile: Profile, cost: float, known: Sequence[tuple[float, float]]) 
     """
     start = min([START_UP, *(0.8 * seconds for seconds, _ in known)])
     most = max(profile.rows / ROWS_A_SECOND, profile.rows * len(profile.columns) / CELLS_A_SECOND)
+    most = max(most, profile.pixel_count / PIXELS_A_SECOND)
     unit = min(median((seconds - start) / max(c, 0.1) for seconds, c in known), most)
     fixed = median(max(seconds - unit * c, start) for seconds, c in known)
     return fixed + unit * cost

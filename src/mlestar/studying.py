@@ -167,7 +167,8 @@ def _stands(s: Scored) -> Standing:
 def given_files(profile: Profile) -> list[str]:
     """Every file that a solution could read: tables, row files as patterns, the rest."""
     row_files = [pattern for asset in profile.assets for pattern in (asset.train, asset.test)]
-    return [profile.train, profile.test, *row_files, *profile.other_files]
+    tables = [] if profile.pixels else [profile.train, profile.test]
+    return [*tables, *filter(None, row_files), *profile.other_files]
 
 
 def touched(name: str, opened: set[str]) -> bool:

@@ -70,9 +70,7 @@ def layout(sample: Table, names: Sequence[str], sizes: molten.Sizes, told: tuple
             f"{sample.name}: the ids of image {name!r} reach from {first} to {int(seen[0][0])} and {int(seen[1][0])}, "
             f"but it has {rows} rows and {wide} columns"
         )
-    patterns = tuple(
-        p.replace("{a}", f"{{{ways[0][0]}}}").replace("{b}", f"{{{ways[0][1]}}}") for p in parts.patterns
-    )
+    patterns = tuple(p.replace("{a}", f"{{{ways[0][0]}}}").replace("{b}", f"{{{ways[0][1]}}}") for p in parts.patterns)
     steps = {"a": np.diff(parts.a[:2]), "b": np.diff(parts.b[:2])}
     down = bool(len(parts.a) > 1 and steps["a" if ways[0][0] == "row" else "b"][0] == 1)
     found = Pixels("", "", "", 1, parts.id, patterns, first, down, 1.0)
@@ -99,9 +97,9 @@ def _one_column(sample: Table, columns: list[str], names: Sequence[str]) -> _Par
     if image is None or any(len(end) > 1 for end in ends):
         return None
     places, before, after = image
-    numbers = [split.field(part).cast(pa.int64()).to_numpy() for part in ("a", "b")]
+    a, b = (split.field(part).cast(pa.int64()).to_numpy() for part in ("a", "b"))
     pattern = f"{before}{{image}}{after}{{a}}{ends[0][0]}{{b}}{ends[1][0]}"
-    return _Parts(places[head.indices.to_numpy()], *numbers, (columns[0],), (pattern,))
+    return _Parts(places[head.indices.to_numpy()], a, b, (columns[0],), (pattern,))
 
 
 def _three_columns(sample: Table, columns: list[str], names: Sequence[str]) -> _Parts | None:
@@ -151,7 +149,10 @@ def _check(sample: Table, found: Pixels, names: Sequence[str], sizes: molten.Siz
         molten.ids(found, names, sizes),
         [pa.array(texts(sample.frame[column]), pa.string()) for column in found.id],
     ))  # fmt: skip
-    for few, many, what in ((wanted, mine, "has no row for the pixel"), (mine, wanted, "has an id that is no pixel's:")):
+    for few, many, what in (
+        (wanted, mine, "has no row for the pixel"),
+        (mine, wanted, "has an id that is no pixel's:"),
+    ):
         lost = pc.filter(few, pc.invert(pc.is_in(few, value_set=many)))
         if len(lost):
             raise TaskError(f"{sample.name} {what} {lost[0].as_py()!r} ({len(lost)} such)")

@@ -25,6 +25,7 @@ from mlestar.tasks.tables_text import decode
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 FEWEST = 6  # images to train on: five folds, and one to learn from
+_MOST = 8  # folders below one: more are one per row, or one per class
 _LOOKED = 8  # images of a folder that are looked at to tell inputs from targets
 _WRITE = (
     'write `kind = "pixels"` and `target = "train_cleaned/{image}.png"` below [task], and [[assets]] with '
@@ -111,13 +112,14 @@ def _trios(folder: Path) -> Iterator[Trio]:
             patterns = [f"{place}/{{image}}{PurePosixPath(listed[place][0]).suffix}" for place in (inputs, tests)]
             names = [tuple(sorted(PurePosixPath(name).stem for name in listed[place])) for place in (inputs, tests)]
             why = "" if found[0] == "" and found[1].startswith(".") else "each target is named after its input"
-            yield Trio(patterns[0], f"{targets}/{found[0]}{{image}}{found[1]}", patterns[1], *names, why)
+            yield Trio(patterns[0], f"{targets}/{found[0]}{{image}}{found[1]}", patterns[1], names[0], names[1], why)
 
 
 def _images(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """The folders, two levels deep, that hold images of one suffix and no other files."""
     for first in sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != "."):
-        below = [first, *(f"{first}/{e.name}" for e in os.scandir(folder / first) if e.is_dir() and e.name[0] != ".")]
+        folders = [e.name for e in os.scandir(folder / first) if e.is_dir() and e.name[0] != "."]
+        below = [first, *(f"{first}/{name}" for name in sorted(folders) if len(folders) <= _MOST)]
         for place in below:
             names = [e.name for e in os.scandir(folder / place) if e.is_file() and e.name[0] != "."]
             suffixes = {PurePosixPath(name).suffix for name in names}
@@ -137,7 +139,9 @@ def _affixes(inputs: list[str], targets: list[str]) -> tuple[str, str] | None:
     return None
 
 
-_GOALS = re.compile(r"clean|target|label|mask|truth|gt\b|output|out\b|restored|sharp|ground|hr\b|expected", re.IGNORECASE)
+_GOALS = re.compile(
+    r"clean|target|label|mask|truth|gt\b|output|out\b|restored|sharp|ground|hr\b|expected", re.IGNORECASE
+)
 
 
 def _turned(folder: Path, trio: Trio) -> Trio:
@@ -265,7 +269,8 @@ def _metric(description: str, entry: TaskEntry, outputs: int, say: Findings) -> 
 
 
 _ONE = re.compile(
-    r"\b0(\.0)?\b[^.\n]{0,20}?(\bto\b|\band\b|-|–|,|\.\.+)[^.\n\d]{0,12}\b1(\.0)?\b(?!\d)|divided by 255|/ ?255\b", re.IGNORECASE
+    r"\b0(\.0)?\b[^.\n]{0,20}?(\bto\b|\band\b|-|–|,|\.\.+)[^.\n\d]{0,12}\b1(\.0)?\b(?!\d)|divided by 255|/ ?255\b",
+    re.IGNORECASE,
 )
 _BYTE = re.compile(r"\b0\b[^.\n]{0,20}?(\bto\b|\band\b|-|–|,|\.\.+)[^.\n\d]{0,12}\b255\b", re.IGNORECASE)
 
@@ -280,8 +285,7 @@ def _white(description: str, entry: TaskEntry, sample: Table, found: Layout, say
         if line:
             say.evidence.append(f"intensities: 0 to {white:g}, from the description: {line[0]!r}")
             return white
-    values = pd.to_numeric(sample.frame[list(found.outputs)].stack(), errors="coerce")
-    most = float(values.max())
+    most = max(float(pd.to_numeric(sample.frame[name], errors="coerce").max()) for name in found.outputs)
     white = 1.0 if not most > 1 else 255.0 if most <= 255 else 65535.0
     say.warnings.append(
         f"the description does not say how intensities are counted: 0 to {white:g} is taken, for the sample's greatest "

@@ -28,7 +28,9 @@ IMAGE = "image"  # the column of names in a Source's tables of images
 
 def ids(pixels: Pixels, names: Sequence[str], sizes: Sizes) -> list[pa.Array]:
     """The id columns of all pixels, image after image."""
-    parts = [[_column(pattern, pixels, *image) for pattern in pixels.patterns] for image in zip(names, sizes, strict=True)]
+    parts = [
+        [_column(pattern, pixels, *image) for pattern in pixels.patterns] for image in zip(names, sizes, strict=True)
+    ]
     return [pa.concat_arrays(list(column)) for column in zip(*parts, strict=True)]
 
 
@@ -68,7 +70,7 @@ def frame(pixels: Pixels, table: Table, columns: Sequence[pa.Array]) -> pd.DataF
     for name in table.frame.columns:
         if name not in found:
             found[name] = pa.repeat(str(table.frame[name].iloc[0]), count)
-    made = pa.table({str(c): found[c] for c in table.frame.columns}).to_pandas()
+    made: pd.DataFrame = pa.table({str(c): found[c] for c in table.frame.columns}).to_pandas()
     return made.astype(dict(table.frame.dtypes))
 
 

@@ -7,6 +7,7 @@ of every image, the same for all members; blends are chosen and scored on those.
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ import pyarrow.csv as pacsv
 from mlestar.plain import word
 from mlestar.ports import Array, Rows
 from mlestar.records import Judged
-from mlestar.tasks import judge, molten
+from mlestar.tasks import judge, molten, tables
 from mlestar.tasks.metrics import Metric
-from mlestar.tasks.sides import Side, form
+from mlestar.tasks.sides import Side
 from mlestar.tasks.source import Source
 from mlestar.tasks.submission import MOST_BYTES, SUBMISSIONS, Form, columns_wrong, finite
 from mlestar.tasks.untrusted import exists, parquet, plain
@@ -82,7 +83,7 @@ def judged(source: Source, views: Views, name: str, folder: Path, metric: Metric
 def _named(found: Judged, names: list[str]) -> Judged:
     """Scores of single images by the images' names."""
     groups = tuple((names[int(number)], value) for number, value in found.groups)
-    return Judged(**{**vars(found), "groups": groups})
+    return replace(found, groups=groups)
 
 
 def deliver(source: Source, views: Views, folder: Path) -> bytes:
@@ -96,12 +97,10 @@ def deliver(source: Source, views: Views, folder: Path) -> bytes:
     own = [pa.array(source.sample.frame[c].astype("str"), pa.string()) for c in source.pixels.id]
     order = pc.index_in(molten.joined(own), value_set=molten.joined(wanted)).to_numpy()
     rounded = np.round(values[order], max(0, DIGITS - int(np.log10(source.pixels.white))))
-    columns = dict(zip(source.pixels.id, own, strict=True)) | dict(zip(source.prediction_columns, rounded.T, strict=True))
-    text = io.BytesIO()
-    table = pa.table({str(c): columns[c] for c in source.sample.frame.columns})
-    options = pacsv.WriteOptions(delimiter=source.sample.separator, quoting_style="needed", quoting_header="needed")
-    pacsv.write_csv(table, text, options)
-    return text.getvalue()
+    told = [pa.array(column).cast(pa.string()) for column in rounded.T]
+    columns = dict(zip((*source.pixels.id, *source.prediction_columns), (*own, *told), strict=True))
+    frame = pa.table({str(c): columns[c] for c in source.sample.frame.columns}).to_pandas()
+    return b"".join(tables.delimited(source.sample, frame))
 
 
 def _form(source: Source, rows: int) -> Form:

@@ -13,8 +13,8 @@ from mlestar.records import Asset, Column, Profile
 from mlestar.tasks.infer_columns import numbers
 from mlestar.tasks.infer_files import heads
 from mlestar.tasks.infer_series import names
-from mlestar.tasks.profile_kinds import MISSING, blank, kind_of
 from mlestar.tasks.molten import sizes
+from mlestar.tasks.profile_kinds import MISSING, blank, kind_of
 from mlestar.tasks.rowfiles import paths
 from mlestar.tasks.source import Source
 from mlestar.tasks.tables import texts

@@ -20,14 +20,14 @@ PLAIN, ODD = "gray images", "colour images"
 DESCRIPTION = "# {name}\n\nTake the stains off.\n\n## Metric\n\nRMSE of intensities, from 0 to {white:g}.\n"
 
 
-def write(name: str, folder: Path) -> None:
-    """Write the task of this name as a task folder that has no task.toml; `folder` is there."""
+def write(name: str, folder: Path, train: int = TRAIN) -> None:
+    """Write the task of this name, with so many training images, as a folder without a task.toml; `folder` is there."""
     odd = name == ODD
     inputs, targets, tests = ("in/known", "in/wanted", "in/asked") if odd else ("train", "train_clean", "test")
-    for number in range(TRAIN + TEST):
+    for number in range(train + TEST):
         stained, clean = pair(number, odd)
         stem = f"p{number}" if odd else str(10 + 7 * number)
-        known = number < TRAIN
+        known = number < train
         save(stained, folder / (inputs if known else tests) / f"{stem}.png")
         if known:
             save(clean[..., None], folder / targets / (f"{stem}.clean.png" if odd else f"{stem}.png"))

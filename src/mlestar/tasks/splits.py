@@ -87,7 +87,8 @@ def cut(source: Source, seed: int, *, seal: bool = True) -> Cut:
         raise TaskError(f"{what} has only {groups} distinct groups of rows, {need} are needed for the folds.")
     count = min(FOLDS, groups)  # few groups: a fold is one of them, or two
     rng = np.random.default_rng([seed, 1])
-    sealed = _sealed(owners, rng) if seal else np.empty(0, np.intp)
+    fewest = 0 if source.pixels else SEALED_ROWS  # a row is an image then, of very many pixels
+    sealed = _sealed(owners, rng, fewest) if seal else np.empty(0, np.intp)
     search = np.setdiff1d(np.arange(rows), sealed)
     stratify = kind == "stratified" or (kind == "group" and bool(source.classes))
     fold = deal(owners[search], strata(source, search) if stratify else np.zeros(len(search), np.intp), rng, count)
@@ -206,7 +207,7 @@ def _blocks_cut(source: Source, column: str, seed: int, seal: bool) -> Cut:
     return Cut("blocks", sealed, folds, owners, _told(source.split, why, sealed, owners))
 
 
-def _sealed(owners: Rows, rng: np.random.Generator) -> Rows:
+def _sealed(owners: Rows, rng: np.random.Generator, fewest: int = SEALED_ROWS) -> Rows:
     """Rows of 15 % of the owners, drawn evenly over owner sizes; none when they would be too few."""
     sizes = np.bincount(owners)
     count = min(int(len(sizes) * SEALED_SHARE), SEALED_MOST)
@@ -215,7 +216,7 @@ def _sealed(owners: Rows, rng: np.random.Generator) -> Rows:
         return np.empty(0, np.intp)
     chosen = candidates[spread(sizes[candidates], count, rng)]
     rows = np.flatnonzero(np.isin(owners, chosen))
-    return rows if len(rows) >= SEALED_ROWS else np.empty(0, np.intp)
+    return rows if len(rows) >= fewest else np.empty(0, np.intp)
 
 
 def strata(source: Source, rows: Rows) -> Rows:

@@ -96,7 +96,7 @@ def write(table: Table, frame: pd.DataFrame, path: Path) -> None:
             frame.to_parquet(stream, index=False)
         elif table.format in ("csv", "tsv"):
             encode = codecs.getincrementalencoder(table.encoding)().encode
-            for lines in _delimited(table, frame):
+            for lines in delimited(table, frame):
                 stream.write(lines if table.encoding == "utf-8" else encode(lines.decode()))
         else:
             stream.write(_json(table, frame))
@@ -247,7 +247,7 @@ def _parquet(data: bytes, name: str) -> pd.DataFrame:
     return frame
 
 
-def _delimited(table: Table, frame: pd.DataFrame) -> Iterator[bytes]:
+def delimited(table: Table, frame: pd.DataFrame) -> Iterator[bytes]:
     """Header and lines, a bounded part at a time."""
     names = [str(column) for column in frame.columns]
     head = io.StringIO()

@@ -181,7 +181,7 @@ class Views:
 
     def _write(self, folder: Path, *frames: pd.DataFrame) -> None:
         """Train, test and sample; where no test table is, the sample stands in its place."""
-        told = (self.source.train, self.source.test, self.source.sample)
+        told = [self.source.train, self.source.test, self.source.sample]
         if self.source.pixels:  # images have no tables
             told, frames = told[2:], frames[2:]
         for table, frame in zip(told, frames, strict=True):

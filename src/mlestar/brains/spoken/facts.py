@@ -14,7 +14,7 @@ from mlestar.brains.spoken.advice import advice
 from mlestar.brains.spoken.framing import Ground
 from mlestar.brains.spoken.quoting import code, cut, fenced, fill, number, table
 from mlestar.plain import word
-from mlestar.records import Asset, Column, Profile, Surroundings
+from mlestar.records import Asset, Column, Pixels, Profile, Surroundings
 
 MOST_DESCRIPTION, MOST_COLUMNS, MOST_NAMES, MOST_CLASSES = 12_000, 80, 3_000, 40
 SHORT = 14  # lines of a ready-made feature cell that is shown whole
@@ -95,6 +95,8 @@ def _names(names: tuple[str, ...], most: int = 12) -> str:
 
 def _data(profile: Profile) -> str:
     """Tables, columns, files of rows, other files, and what was noticed."""
+    if profile.pixels:
+        return _pixels(profile, profile.pixels)
     ids = _names(profile.id) if profile.id else "none (rows are aligned by their order)"
     parts = [
         f"Train {code(profile.train)}, {profile.rows} rows that may be learned from; test {code(profile.test)}, "
@@ -111,6 +113,22 @@ def _data(profile: Profile) -> str:
         noticed = "\n".join(word(warning, 400) for warning in profile.warnings[:20])
         parts.append(f"What the program noticed:\n\n{fenced(noticed, most=4_000)}")
     return "\n\n".join(parts)
+
+
+def _pixels(profile: Profile, pixels: Pixels) -> str:
+    """Images in, images out: where they are, and what a row of the submission is."""
+    patterns = ", ".join(f"{word(c)} = {code(p)}" for c, p in zip(pixels.id, pixels.patterns, strict=True))
+    outputs = ", ".join(map(word, profile.prediction_columns))
+    order = "column by column" if pixels.down else "row by row"
+    return (
+        f"Image to image; there are no tables. {profile.rows} training images that may be learned from, with "
+        f"{profile.pixel_count} pixels: inputs {code(pixels.inputs)} ({pixels.channels} channels), targets of the same "
+        f"size {code(pixels.targets)}; {profile.test_rows} test images {code(pixels.tests)}, of which a view may have "
+        f"others: list the folder. The submission has a row per pixel: {patterns}, rows and columns counted from "
+        f"{pixels.first}; {outputs} from 0 to {pixels.white:g}. Write it as submission.parquet, image after image by "
+        f"sorted name, {order}; members.parquet has its rows in that order. The sample submission "
+        f"{code(profile.sample)} has the same ids."
+    )
 
 
 def _schema(columns: tuple[Column, ...]) -> str:
