@@ -156,9 +156,12 @@ def test_neutral_forms_are_found(name: str, tasks: dict[str, Prepared], monkeypa
 def test_images_begin_with_models_of_images(tasks: dict[str, Prepared]) -> None:
     shelf = shelf_of(tasks[LABELS])
     assert quickest(shelf).name == "image-quick"
+    assert by_family(shelf, 0, 0)[0].name == "image-kernel"
     assert shelf.named("image-members") in by_family(shelf, 0, 0)[:4]
     with_torch = shelf_of(tasks[LABELS], INSTALLED | {"torch"})
     assert with_torch.named("image-convnet") in by_family(with_torch, 0, 0)[:2]
+    many = Shelf(ALL, INSTALLED | {"torch"}, replace(tasks[LABELS].profile, rows=40_000))
+    assert by_family(many, 0, 0)[0].name == "image-convnet"
 
 
 def images_cell(tmp_path: Path) -> dict[str, Any]:

@@ -37,6 +37,7 @@ _MARKS = (
     ),
 )
 _SMALL = 2_000
+_MEDIUM = 12_000  # images that a kernel spans well
 _LARGE = 50_000
 _TABLE = {
     "small": ("members", "catboost", "lightgbm", "gaussian-process", "kernel", "forest", "xgboost", "linear", "net"),
@@ -52,7 +53,8 @@ _SHORT = ("members", "theta", "smoothing", "decomposition", "linear", "neighbour
 _PIXELS = ("convolution", "lightgbm", "hist-gradient-boosting", "net", "linear")
 _LEARNED = 2_000  # values of all series together, from which on windows have something to learn from
 _ITEMS = ("kernel", "members", "linear", "nb-svm", "bayes", "net", "lightgbm")  # which go together
-_IMAGES = ("convnet", "members", "kernel", "patches", "linear")
+_IMAGES = ("kernel", "convnet", "members", "patches", "linear")
+_MANY_IMAGES = ("convnet", "members", "kernel", "patches", "linear")
 _SEQUENCES: tuple[str, ...] = ("linear", "members", "rules", "lightgbm", "letters")  # `linear` are spans, where asked
 
 
@@ -94,7 +96,7 @@ def strength(name: str, profile: Profile) -> float:
     elif profile.predicts == "text":
         order, weight = _SEQUENCES, 1.0
     elif kind == "image":
-        order, weight = _IMAGES, 1.0
+        order, weight = _IMAGES if profile.rows < _MEDIUM else _MANY_IMAGES, 1.0
     elif kind:
         order = _WORDS if has(profile, "texts") else _ITEMS
         weight = _about_text(profile)
