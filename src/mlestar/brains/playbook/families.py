@@ -45,7 +45,13 @@ SCALES = {"linear", "net", "kernel"}  # tags of encodings that are made for thes
 _WORDS = ("members", "nb-svm", "linear", "kernel", "language-models", "bayes", "net", "lightgbm")
 _SERIES = ("members", "lightgbm", "linear", "neighbours", "decomposition", "smoothing", "theta", "net")
 _SHORT = ("members", "theta", "smoothing", "decomposition", "linear", "neighbours", "lightgbm", "net")
-_PIXELS = ("convolution", "lightgbm", "hist-gradient-boosting", "net", "linear")
+_PIXELS = (
+    "lightgbm",
+    "convolution",
+    "hist-gradient-boosting",
+    "net",
+    "linear",
+)  # of minutes on a processor (dev/LOG.md)
 _LEARNED = 2_000  # values of all series together, from which on windows have something to learn from
 _ITEMS = ("kernel", "members", "linear", "nb-svm", "bayes", "net", "lightgbm")  # which go together
 _SEQUENCES: tuple[str, ...] = ("linear", "members", "rules", "lightgbm", "letters")  # `linear` are spans, where asked
