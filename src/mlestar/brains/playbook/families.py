@@ -51,7 +51,7 @@ _PIXELS = (
     "hist-gradient-boosting",
     "net",
     "linear",
-)  # of minutes on a processor (dev/LOG.md)
+)  # as measured on a processor
 _LEARNED = 2_000  # values of all series together, from which on windows have something to learn from
 _ITEMS = ("kernel", "members", "linear", "nb-svm", "bayes", "net", "lightgbm")  # which go together
 _SEQUENCES: tuple[str, ...] = ("linear", "members", "rules", "lightgbm", "letters")  # `linear` are spans, where asked
