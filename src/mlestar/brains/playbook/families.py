@@ -50,7 +50,13 @@ _WORDS = ("members", "nb-svm", "linear", "kernel", "language-models", "bayes", "
 _SERIES = ("members", "lightgbm", "linear", "neighbours", "decomposition", "smoothing", "theta", "net")
 _AUDIO = ("members", "net", "patches", "forest", "kernel", "neighbours")
 _SHORT = ("members", "theta", "smoothing", "decomposition", "linear", "neighbours", "lightgbm", "net")
-_PIXELS = ("convolution", "lightgbm", "hist-gradient-boosting", "net", "linear")
+_PIXELS = (
+    "lightgbm",
+    "convolution",
+    "hist-gradient-boosting",
+    "net",
+    "linear",
+)  # as measured on a processor
 _LEARNED = 2_000  # values of all series together, from which on windows have something to learn from
 _ITEMS = ("kernel", "members", "linear", "nb-svm", "bayes", "net", "lightgbm")  # which go together
 _IMAGES = ("kernel", "convnet", "members", "patches", "linear")
