@@ -22,7 +22,7 @@ from mlestar.brains.playbook.starting import by_family, quickest
 from mlestar.records import Column, Profile
 from mlestar.roles import Ablate
 from mlestar.search.library import read_recipe, shipped
-from mlestar.tasks import samples
+from mlestar.tasks import samples, samples_held
 from mlestar.tasks.prepared import Prepared, prepare
 
 ALL = [read_recipe(path) for path in sorted(shipped().rglob("*.md")) if path.name != "README.md"]
@@ -60,7 +60,7 @@ def predicted(task: Prepared, text: str, monkeypatch: pytest.MonkeyPatch, view: 
 
 def beats_a_constant(task: Prepared, prediction: np.ndarray, share: float = 0.7) -> bool:
     """Whether the score is so much nearer to the best possible one than a constant's."""
-    constant = samples.constant(task, "fold-0")
+    constant = samples_held.constant(task, "fold-0")
     assert constant is not None
     found, best = task.score("fold-0", prediction), 1.0 if task.profile.direction == "max" else 0.0
     return abs(best - found) < share * abs(best - constant)

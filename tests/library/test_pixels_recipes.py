@@ -17,7 +17,7 @@ from mlestar.brains.playbook.shelf import Shelf
 from mlestar.brains.playbook.starting import by_family, quickest
 from mlestar.roles import Ablate
 from mlestar.search.library import read_recipe, shipped
-from mlestar.tasks import samples
+from mlestar.tasks import samples, samples_held
 from mlestar.tasks.prepared import Prepared, prepare
 
 ALL = [read_recipe(path) for path in sorted(shipped().rglob("*.md")) if path.name != "README.md"]
@@ -72,7 +72,7 @@ def test_models_restore(
     text = script_of(tasks[data], name)
     assert not scripts.problems(text)
     assert not spots.unknown_names(text)
-    best = samples.constant(tasks[data], "fold-0")
+    best = samples_held.constant(tasks[data], "fold-0")
     assert best is not None
     assert run(tasks[data], text, tmp_path / "job", monkeypatch) < 0.7 * best
 
@@ -86,7 +86,7 @@ def test_nets_restore(
     text = script_of(tasks[data], name)
     short = text.replace("SECONDS, RATE = 150", "SECONDS, RATE = 15")
     assert short != text
-    best = samples.constant(tasks[data], "fold-0")
+    best = samples_held.constant(tasks[data], "fold-0")
     assert best is not None
     assert run(tasks[data], short, tmp_path / "job", monkeypatch) < 0.8 * best
 
