@@ -23,7 +23,8 @@ RECIPES = {
     p.stem: read_recipe(p) for folder in ("table", "skeleton") for p in sorted((shipped() / folder).glob("*.md"))
 }
 MODELS = [name for name, recipe in RECIPES.items() if recipe.cell == "model"]
-FEATURES = [n for n, r in RECIPES.items() if r.cell not in ("model", "load", "skeleton", "target", "post")]
+APART = ("model", "load", "skeleton", "target", "post", "sounds", "pictures")  # the last two: where files are made
+FEATURES = [name for name, recipe in RECIPES.items() if recipe.cell not in APART]
 POSTS = [name for name, recipe in RECIPES.items() if recipe.cell in ("target", "post")]
 COLUMNS = {
     "NUMBERS": ["a", "b", "size_1", "size_2"], "CATEGORIES": ["kind"], "BOOLEANS": ["open"], "DATES": ["day"],
