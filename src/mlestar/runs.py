@@ -259,7 +259,8 @@ def try_script(task: Path, script: Path, settings: Settings, watch: Watch, scrat
             solution = Solution(script.name, script.read_text(encoding="utf-8", errors="replace"), str(script))
             first = evaluating.run_fold(bench, solution, 0)
             scored = evaluating.other_folds(bench, solution, first)
-            return Trial(scored, prepared.split_evidence, prepared.profile.metric, executor.wall)
+            split = f"{prepared.profile.split}: {prepared.split_evidence}"
+            return Trial(scored, split, prepared.profile.metric, executor.wall)
 
 
 @contextmanager
