@@ -3,7 +3,7 @@ export VENV
 BIN = $(VENV)/bin
 PYTEST = $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help setup demo example test check fmt bench-tasks bench-playbook bench-ablation bench-overhead bench-views bench-soak chaos trust clean
+.PHONY: help setup browser demo example test check fmt bench-tasks bench-playbook bench-ablation bench-overhead bench-views bench-soak chaos trust clean
 
 help:            ## show the verbs
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -23,10 +23,13 @@ example: setup   ## replay a run that an assistant answered: no key, nobody is a
 	$(BIN)/mle-star run demo/task --out demo/example --brain recorded:examples/passengers.jsonl --seed 1 --set branches=1 \
 		--set init.candidates=2 --set refine.outer=1 --set refine.inner=2 --set ensemble.rounds=2 --set judging.folds=2
 
-test: setup      ## all tests
+browser: setup
+	@scripts/browser.sh
+
+test: browser    ## all tests
 	$(PYTEST)
 
-check: setup     ## format, lint, types, import contracts, tests
+check: browser   ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -175,8 +175,9 @@ class Teller:
         score: Score | None = known.score if known else None
         reason = tried.reason if tried else attempt.reason if attempt else None
         plan = attempt.plan.text if attempt else ""
+        name = known.name if known else (attempt and attempt.plan.recipe) or address.rpartition("/")[2]
         return Node(
-            address, _kind(address), _branch(address), word(known.name if known else address.rpartition("/")[2]),
+            address, _kind(address), _branch(address), word(name),
             known.source if known else "", _state(tried, attempt, blend, runs, busy), score,
             word(reason or next((run.reason for run in runs if run.reason), ""), MOST_SAID),
             tried.seconds if tried else max((run.seconds for run in runs), default=0.0),
