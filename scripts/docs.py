@@ -41,8 +41,8 @@ METRICS = """What `metric` in task.toml may name. Without it the metric is read 
 names; `check` shows which, and the words that said so. A metric of your own is `metric.py:score`
 ([how](own-task.md#a-score-of-its-own))."""
 LIBRARY = """What the playbook puts scripts together from, and what other brains find when they search.
-`mle-star library WORDS` searches, `mle-star library show NAME` prints one whole; [the format](recipes.md) is for writing
-your own. A cost of 1 is a linear model or one small forest."""
+`mle-star library WORDS` searches, `mle-star library show NAME` prints one whole; [the format](recipes.md) is for
+writing your own. A cost of 1 is a linear model or one small forest."""
 FORMS = {
     "label": "labels",
     "ranking": "ranked labels",
