@@ -83,8 +83,9 @@ Found by mle-star. {score}
 {data}    predict(pd.read_csv("new.csv", dtype=str, keep_default_na=False))
 
 `predict` takes a frame with the columns of the task's test table and returns the columns of the sample submission, in
-the same order. {told}
-Each call fits the models anew (`solution.py` fits and predicts in one go), so predict many rows at once. Read tables as text, as above: the solution learned from texts such as `007`.
+the same order. {told} Each call fits the models anew,
+as `solution.py` fits and predicts in one go: predict many rows at once. Read tables as text, as above: the solution
+learned from texts such as `007`.
 `solution.py` runs with your rights: read it first. What it is made of, how good it is and what that does not cover:
 `card.md`, where there is one.
 """

@@ -60,7 +60,8 @@ def _columns(frame: pd.DataFrame, about: dict[str, Any]) -> pd.DataFrame:
     missing = [column for column in about["test_columns"] if column not in rows]
     if missing:
         raise ValueError(f"the frame lacks the columns {missing}; the solution needs {about['test_columns']}")
-    return rows[about["test_columns"]].reset_index(drop=True)
+    ordered: pd.DataFrame = rows[about["test_columns"]]
+    return ordered.reset_index(drop=True)
 
 
 def _sample(rows: pd.DataFrame, about: dict[str, Any]) -> pd.DataFrame:

@@ -149,7 +149,7 @@ def _made_of(final: Final, about: Card) -> str:
         return f"One model: {', '.join(inert(member.name) for member in about.members) or 'one script'}.{seeds}"
     how = "These weights chose the members; WEIGHTS in solution.py were learned later." if final.learned else ""
     rows = [
-        f"| {inert(m.name)} | {m.weight:.3f} | {code(m.address)} |"
+        f"| {inert(m.name)} | {m.weight:.3f} | {_names((m.address,))} |"
         for m in sorted(about.members, key=lambda m: -m.weight)
     ]
     table = "\n".join(["| member | weight | made in step |", "| --- | ---: | --- |", *rows])

@@ -85,7 +85,7 @@ def refuse(source: Source) -> None:
                         "the task's test images, and run best/solution.py on that folder")  # fmt: skip
     if source.kind == "forecast" or source.split == "horizon":
         raise TaskError("this task is a forecast: what comes next depends on the rows just before it, which new "
-                        "rows alone do not have. Add them to the training table of a new task, and run that")  # fmt: skip
+                        "rows alone do not have. Add them to the training table of a new task, and run it")  # fmt: skip
 
 
 def _table(source: Source, new: Path) -> tuple[Table, Path | None]:
