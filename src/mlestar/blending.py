@@ -19,7 +19,7 @@ from mlestar.errors import NoSolution
 from mlestar.evaluating import folds
 from mlestar.plain import word
 from mlestar.ports import Array, Piece
-from mlestar.records import Blend, Judged, Score, Scored, Solution
+from mlestar.records import Blend, Blended, Judged, Score, Scored, Solution
 from mlestar.workbench import Execution, Workbench
 
 UNLIMITED = 1e9  # seconds
@@ -116,9 +116,11 @@ def propose(bench: Workbench, plan: roles.BlendPlan, greedy: Blend) -> Blend | N
     if any(e.judged.reason is not None for e in [*done, last]) or not is_learned(last.note):
         return None
     judged = _judge(bench, cut, tuple(bench.array(e.judged.members[0].blob) for e in done))
+    name = f"{reply.name or word(plan.text, 80)}{leveltwo.ALL_MEMBERS * plan.every}"
+    joined, score = tuple((key, weights.get(key, 0.0)) for key in members[-1]), bench.bank.join(judged)
+    bench.journal.publish(bench.address, Blended(name, plan.recipe or "brain", joined, score))
     return Blend(
-        f"{reply.name or word(plan.text, 80)}{leveltwo.ALL_MEMBERS * plan.every}", plan.recipe or "brain",
-        tuple((key, weights.get(key, 0.0)) for key in members[-1]), bench.bank.join(judged), judged, members[:-1],
+        name, plan.recipe or "brain", joined, score, judged, members[:-1],
         tuple((name, cells[name]) for name in cells if name != "learn"), last.note,
     )  # fmt: skip
 
@@ -229,7 +231,8 @@ def merge(bench: Workbench, best: Scored, other: Scored) -> Solution | None:
     cells = (("blend", composing.WEIGHTED_VOTE if texts else composing.PLAIN_MEAN),)
     mean = Blend(name, "merger", weights, bench.bank.join(judged), judged, cells=cells)
     script = compose(mean, {best.address: best, other.address: other}, f"{name}, {'voting' if texts else 'averaged'}.")
-    return Solution(name, script, "merger", best.solution.cost + other.solution.cost)
+    cost = best.solution.cost + other.solution.cost
+    return Solution(name, script, "merger", cost, (best.address, other.address))
 
 
 def compose(blend: Blend, found: Mapping[str, Scored], title: str) -> str:

@@ -42,7 +42,7 @@ class Recorded:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self.note, self.save, self.load, self.charge = journal.note, journal.save, journal.load, journal.charge
-        self.knows = journal.knows
+        self.knows, self.publish = journal.knows, journal.publish
 
     def step(self, address: str, verb: Verb, inputs: Any, returns: type[T], play: Callable[[], T]) -> T:
         """The recorded answer."""

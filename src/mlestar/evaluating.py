@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from statistics import median
 
-from mlestar import composing, roles, scripts
+from mlestar import composing, ledger, roles, scripts
 from mlestar.plain import word
 from mlestar.records import FoldResult, Judged, Outcome, Plan, Profile, Score, Scored, Solution
 from mlestar.workbench import Workbench
@@ -78,7 +78,7 @@ def scored(bench: Workbench, solution: Solution, results: list[FoldResult], drop
     if broken is not None:
         reason = failure(broken.outcome, broken.judged)
         bench.journal.note(bench.address, f"{solution.name}: no score, {reason}")
-        return Scored(solution, bench.address, None, reason, tuple(results))
+        return ledger.publish(bench, Scored(solution, bench.address, None, reason, tuple(results)))
     score = bench.bank.join([(r.fold, r.judged) for r in results])
     why = f"dropped: {dropped}" if dropped else None
     whole = Scored(solution, bench.address, score, why, tuple(results), bool(dropped))
@@ -87,7 +87,7 @@ def scored(bench: Workbench, solution: Solution, results: list[FoldResult], drop
     if not dropped:
         bench.bank.add(whole)
         bench.show(whole)
-    return whole
+    return ledger.publish(bench, whole)
 
 
 def run_fold(bench: Workbench, solution: Solution, fold: int, part: str = "") -> FoldResult:
@@ -226,7 +226,8 @@ def _by_learning_curve(
         return solution, None
     reason = f"behind on a quarter of the rows ({more.judged.value:.5g}), and its learning curve does not catch up"
     bench.journal.note(bench.address, f"{solution.name}: dropped, {reason}")
-    return solution, Scored(solution, bench.address, None, reason, (small, more), dropped=True)
+    lost = Scored(solution, bench.address, None, reason, (small, more), dropped=True)
+    return solution, ledger.publish(bench, lost)
 
 
 def _hopeless(bench: Workbench, first: FoldResult, against: Scored) -> bool:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from mlestar import blending, candidates, evaluating, finishing, guests, roles, scripts, searching, steering, studying
 from mlestar.candidates import Findings
 from mlestar.errors import NoSolution
+from mlestar.ledger import line, passed_over
 from mlestar.records import Attempt, Blend, Final, Letter, Plan, Scored, Solution, Standing, Target
 from mlestar.studying import Study
 from mlestar.workbench import Workbench
@@ -218,27 +219,18 @@ class Lab:
             reply = self.bench.ask(roles.WriteCell, roles.RewrittenCells, script=script, plan=plan)
         text = scripts.replace(script, dict(reply.cells))
         problems = scripts.problems(text) + steering.breaches(self.heard, text, script)
-        changed = evaluating.changed(start.solution, plan, reply, text)
+        changed = replace(evaluating.changed(start.solution, plan, reply, text), parents=(start.address,))
         if problems or text == script:
             return self._failed(changed, problems[0] if problems else "the coder changed nothing")
         return self.evaluate(changed, best)
 
     def record(self, plan: Plan, challenger: Scored, start: Scored, accepted: bool) -> Attempt:
         """One line of the ledger."""
-        gain = None
-        if challenger.score is not None and start.score is not None and not challenger.dropped:
-            difference = challenger.score.value - start.score.value
-            gain = difference if challenger.score.direction == "max" else -difference
-        told = "taken" if accepted else "not taken"
-        self.bench.journal.note(challenger.address, f"plan for `{plan.cell}`, {told}: {plan.text}")
-        score, seconds = challenger.score, challenger.seconds
-        return Attempt(challenger.address, plan.cell, plan, score, gain, accepted, seconds, challenger.reason)
+        return line(self.bench, plan, challenger, start, accepted)
 
     def pass_over(self, plan: Plan) -> Attempt:
         """A ledger line for a plan that the time left does not allow, so that the next one is cheaper."""
-        reason = "too dear for the time that is left"
-        self.bench.journal.note(self.bench.address, f"plan for `{plan.cell}`, {reason}: {plan.text}")
-        return Attempt(self.bench.address, plan.cell, plan, None, None, False, 0.0, reason)
+        return passed_over(self.bench, plan)
 
     # --- ensemble and finish -----------------------------------------------------------------------
 
@@ -295,6 +287,7 @@ class Lab:
         self.bench.journal.note(self.bench.address, reply.finding)
         if reply.script is None or scripts.problems(reply.script):
             return best
-        mended = self.evaluate(replace(best.solution, script=reply.script), None if must else best)
+        changed = replace(best.solution, script=reply.script, parents=(best.address,))
+        mended = self.evaluate(changed, None if must else best)
         taken = mended.score is not None if must else self.better(mended, best)
         return mended if taken else best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,35 @@ from mlestar.report import markdown
 FINAL = TypeAdapter(Final)
 
 
+@dataclass(frozen=True)
+class Counts:
+    """What a run has taken so far, as its journal adds it up. `asked` are answers of the brain, `calls` paid calls."""
+
+    jobs: int
+    asked: int
+    calls: int
+    seconds: float
+    usage: tuple[Usage, ...]
+    charged: float | None
+
+
 def show(run: Path) -> Summary:
     """What is known of a run. Raises RunError when the folder is none."""
-    facts, counts = queries.facts(run), queries.counts(run)
+    counts = queries.counts(run)
+    jobs = len({row.inputs for row in queries.steps(run) if row.verb == "execute" and row.state == "ok"})
+    usage = tuple(queries.usage(run))
+    taken = Counts(jobs, counts["brain"], counts["call"], queries.spent(run), usage, queries.cost(run))
+    return summary(run, queries.facts(run), taken)
+
+
+def summary(run: Path, facts: dict[str, Any], taken: Counts) -> Summary:
+    """The same of facts and counts that are known already."""
     about: dict[str, Any] = facts.get("task_facts", {})
     final = FINAL.validate_python(facts["final"]) if "final" in facts else None
     sealed = final.sealed if final else None
-    settings, usage = facts.get("settings", {}), tuple(queries.usage(run))
-    state = facts.get("state", "failed")
-    if state == "running" and not queries.is_running(run):
-        state = "interrupted"
+    settings, usage = facts.get("settings", {}), taken.usage
     return Summary(
-        state=state,
+        state=_state(run, facts),
         task=facts.get("name", ""),
         brain=called(settings.get("brain", "")),
         metric=about.get("metric", ""),
@@ -39,10 +57,10 @@ def show(run: Path) -> Summary:
         sealed_score=sealed.value if sealed else None,
         sealed_stderr=sealed.stderr if sealed else None,
         optimism=final.optimism if final else None,
-        seconds=queries.spent(run),
-        jobs=len({row.inputs for row in queries.steps(run) if row.verb == "execute" and row.state == "ok"}),
-        brain_calls=counts["call"] if usage or _in_words(settings) else counts["brain"],
-        cost_usd=_cost(usage, queries.cost(run)),
+        seconds=taken.seconds,
+        jobs=taken.jobs,
+        brain_calls=taken.calls if usage or _in_words(settings) else taken.asked,
+        cost_usd=_cost(usage, taken.charged),
         sandbox=facts.get("sandbox", ""),
         sandbox_about=facts.get("sandbox_about", ""),
         best=str(run / "best") if (run / "best").exists() else "",
@@ -54,6 +72,16 @@ def show(run: Path) -> Summary:
         usage=usage,
         groups=final.search.groups if final else (),
     )
+
+
+def state(run: Path) -> str:
+    """How a run stands: `running` only while somebody drives it."""
+    return str(_state(run, queries.facts(run)))
+
+
+def _state(run: Path, facts: dict[str, Any]) -> Any:
+    said = facts.get("state", "failed")
+    return "interrupted" if said == "running" and not queries.is_running(run) else said
 
 
 def _in_words(settings: dict[str, Any]) -> bool:

@@ -218,13 +218,16 @@ class Score:
 
 @dataclass(frozen=True)
 class Solution:
-    """A script with a name, where it came from, and a rough cost (recipe units, never measured seconds)."""
+    """A script with a name, where it came from, and a rough cost (recipe units, never measured seconds).
+
+    `parents` are the addresses of the evaluations that it was made from.
+    """
 
     name: str
     script: str
     source: str
     cost: float = 1.0
-    parts: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -344,6 +347,41 @@ class Blend:
     cells: tuple[tuple[str, str], ...] = ()
     learned: str = ""
     pools: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What became of a solution, for pages and reports: `script` is the digest of its text."""
+
+    name: str
+    source: str
+    script: str
+    parents: tuple[str, ...]
+    score: Score | None
+    reason: str | None
+    dropped: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """The effects of the cells of the solution that was evaluated at `address`."""
+
+    address: str
+    effects: tuple[Effect, ...]
+
+
+@dataclass(frozen=True)
+class Blended:
+    """One round of the ensemble: what it joins, and its score on pieces it has not seen."""
+
+    name: str
+    source: str
+    weights: tuple[tuple[str, float], ...]
+    score: Score
+
+
+Told = Tried | Ablated | Attempt | Blended  # what a run publishes of itself
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 
 from mlestar import roles, scripts
 from mlestar.evaluating import folds, run_fold
-from mlestar.records import Attempt, Direction, Effect, FoldResult, Judged, Profile, Scored, Solution, Standing
+from mlestar.records import Ablated, Attempt, Direction, Effect, FoldResult, Judged, Profile, Scored, Solution, Standing
 from mlestar.workbench import Workbench
 
 _FINDING = re.compile(r"^finding:\s*(.{1,300})$", re.MULTILINE)
@@ -39,7 +39,7 @@ def ablate(bench: Workbench, best: Scored, most: int) -> Study:
     reply = bench.ask(roles.Ablate, roles.NeutralForms, script=best.solution.script, most=most)
     known = scripts.parse(best.solution.script)
     forms = {scripts.identifier(cell): (cell, source) for cell, source in reversed(reply.forms) if cell in known}
-    variants = [(cell, _variant(best.solution, cell, source)) for cell, source in reversed(forms.values())][:most]
+    variants = [(cell, _variant(best, cell, source)) for cell, source in reversed(forms.values())][:most]
     variants = [
         (cell, v) for cell, v in variants if v.script != best.solution.script and not scripts.problems(v.script)
     ]
@@ -48,6 +48,7 @@ def ablate(bench: Workbench, best: Scored, most: int) -> Study:
     effects = bench.side_by_side(calls)
     for effect in effects:
         bench.journal.note(bench.address, f"ablation: {_told(effect)}")
+    bench.journal.publish(bench.address, Ablated(best.address, tuple(effects)))
     rivals = [
         (cell, variant)
         for (cell, variant), effect in zip(variants, effects, strict=True)
@@ -63,9 +64,10 @@ def _told(effect: Effect) -> str:
     return f"without {effect.cell} the score is worse by {effect.effect:+.5f}{interval} {effect.note}".rstrip()
 
 
-def _variant(solution: Solution, cell: str, source: str) -> Solution:
+def _variant(best: Scored, cell: str, source: str) -> Solution:
+    solution = best.solution
     script = scripts.replace(solution.script, {cell: source})
-    return Solution(f"{solution.name} without {cell}", script, "ablation", solution.cost)
+    return Solution(f"{solution.name} without {cell}", script, "ablation", solution.cost, (best.address,))
 
 
 def _effect(bench: Workbench, best: Scored, cell: str, variant: Solution, order: np.ndarray) -> Effect:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -21,6 +22,7 @@ from mlestar.records import Exchange, Letter, Usage, Verb
 from mlestar.roles import ROLES
 
 T = TypeVar("T")
+TOLD = "told"  # the last word of an address at which a record stands, in place of a line for people
 _TAKEN = re.compile(r"added/(?:look-)?(\d+)(?:/|$)")
 
 
@@ -79,10 +81,11 @@ def step(run: Path, address: str) -> StepRow | None:
 
 
 def notes(run: Path, prefix: str = "") -> list[Note]:
-    """The notes at `prefix` and beneath it, oldest first."""
+    """The lines for people at `prefix` and beneath it, oldest first."""
     with reading(run) as db:
         rows = [Note(*row) for row in db.execute("SELECT address, text, at FROM notes ORDER BY number")]
-    return [note for note in rows if not prefix or (note.address + "/").startswith(prefix + "/")]
+    found = [note for note in rows if not note.address.endswith(f"/{TOLD}")]
+    return [note for note in found if not prefix or (note.address + "/").startswith(prefix + "/")]
 
 
 def highest_letter(run: Path) -> int:
@@ -126,8 +129,13 @@ def paid(run: Path) -> tuple[float, int]:
 
 def usage(run: Path) -> list[Usage]:
     """What the recorded calls took, by role and by who answered; roles in the order of their names."""
+    return tally(_calls(run))
+
+
+def tally(calls: Iterable[tuple[StepRow, Exchange]]) -> list[Usage]:
+    """What these calls took, by role and by who answered."""
     groups: dict[tuple[str, str], list[tuple[StepRow, Exchange]]] = {}
-    for row, exchange in _calls(run):
+    for row, exchange in calls:
         groups.setdefault((_role(row.address), exchange.by), []).append((row, exchange))
     return [_used(role, by, found) for (role, by), found in sorted(groups.items())]
 

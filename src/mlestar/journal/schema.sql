@@ -13,7 +13,8 @@
 --           cannot depend on it, which is what a fork goes by. `seconds` comes from a clock that
 --           never jumps; `started` and `finished` are wall times, for people only.
 -- facts     What the run is: settings, task, versions, as JSON by name.
--- notes     Lines for people, at the address they are about; never read by the algorithm.
+-- notes     Lines for people, at the address they are about; never read by the algorithm. At
+--           `<address>/told` stand records for pages and reports, as JSON after their type's name.
 -- sittings  One row per process that has driven the run, and the seconds it worked. A sitting whose
 --           process was killed counts up to its last heartbeat.
 -- requests  Wishes of other processes. The only one is `stop`; a new sitting starts with none open.

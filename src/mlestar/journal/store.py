@@ -23,7 +23,7 @@ from mlestar.journal.database import guard, state
 from mlestar.journal.lock import Lock
 from mlestar.journal.migrations import migrate
 from mlestar.journal.reading import verify
-from mlestar.records import Verb
+from mlestar.records import Told, Verb
 
 T = TypeVar("T")
 Seconds = Callable[[], float]
@@ -187,8 +187,6 @@ class Store:
                 f" by another version of mle-star. `mle-star fork RUN --from {address}` redoes everything from there"
             ) from error
 
-    # Blobs, facts, notes.
-
     def save(self, data: bytes) -> str:
         """Store a blob; return its tagged digest once it has reached the disk."""
         return self._blobs.save(data)
@@ -211,6 +209,10 @@ class Store:
             made = self._db.execute("INSERT INTO notes (address, text, at, tick) VALUES (?, ?, ?, ?)", values)
             if made.rowcount:
                 seal(self._db, "notes", made.lastrowid)
+
+    def publish(self, address: str, told: Told) -> None:
+        """Leave a record for pages: a note beneath the address, in JSON, which `queries.told` reads."""
+        self.note(f"{address}/{queries.TOLD}", f"{type(told).__name__} {codec.encode(told, type(told))}")
 
     @property
     def facts(self) -> dict[str, Any]:
