@@ -32,6 +32,7 @@ def predict(
         raise SettingsError(f"{place} is there already: name another file with --out, or this one to replace it")
     if str(place) != "-" and place.suffix != ".csv":
         raise SettingsError(f"--out {place}: predictions are written as csv; name the file with .csv at its end")
+    say("fitting the solution on all training rows", sys.stderr)
     found = predicting.predict(run, new, config.changes(sets, unsafe=unsafe))
     for note in found.notes:
         say(f"warning: {note}", sys.stderr)
