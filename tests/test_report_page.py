@@ -79,7 +79,7 @@ def test_the_best_so_far_goes_up_in_steps(growing):
     evaluated(growing, "branch-0/init/candidate/0", 0.4)
     evaluated(growing, "branch-0/init/candidate/1", 0.7)
     story = Teller(growing.run).story()
-    best = next(trace for trace in figures.scores(story)["data"] if trace["name"] == "best so far")
+    best = next(trace for trace in figures.scores(story)["data"] if trace["name"].startswith("best so far"))
     assert best["y"] == [0.5, 0.7, 0.7]
 
 
