@@ -90,19 +90,25 @@ def weights(story: Story) -> Figure:
 
 def costs(story: Story) -> Figure:
     """Seconds of executions and of paid calls, by what they were for."""
-    executions: dict[str, float] = {}
-    for node in story.nodes:
-        for run in node.runs:
-            what = "real runs" if run.view in ("real", "rehearsal") else WORDS.get(node.kind, node.kind)
-            executions[what] = executions.get(what, 0.0) + run.seconds
+    spent = executions(story)
     by_role = sorted(story.summary.usage, key=lambda used: used.seconds)
-    ranked = sorted(executions.items(), key=lambda part: part[1])
+    ranked = sorted(spent.items(), key=lambda part: part[1])
     told = [f"{used.calls} calls, {prices.price(used)}" for used in by_role]
-    calls = _labels(used.role if used.role not in executions else f"{used.role} (calls)" for used in by_role)
+    calls = _labels(used.role if used.role not in spent else f"{used.role} (calls)" for used in by_role)
     return _bars([
         ("calls", ORANGE, calls, [round(used.seconds, 1) for used in by_role], told),
         ("executions", BLUE, _labels(name for name, _ in ranked), [round(taken, 1) for _, taken in ranked], []),
     ], "seconds")  # fmt: skip
+
+
+def executions(story: Story) -> dict[str, float]:
+    """Seconds of executions, by what they were for."""
+    spent: dict[str, float] = {}
+    for node in story.nodes:
+        for run in node.runs:
+            what = "real runs" if run.view in ("real", "rehearsal") else WORDS.get(node.kind, node.kind)
+            spent[what] = spent.get(what, 0.0) + run.seconds
+    return spent
 
 
 def member_names(story: Story) -> dict[str, str]:
@@ -185,7 +191,10 @@ _NAMES = {"automargin": True, "type": "category"}
 def _figure(traces: Sequence[Figure], height: int, **layout: Any) -> Figure:
     ground = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "height": height}
     margins = {"margin": {"l": 60, "r": 16, "t": 16, "b": 48}, "hovermode": "closest"}
-    legend = {"legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0}, "showlegend": len(traces) > 1}
+    legend = {
+        "legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
+        "showlegend": len(traces) > 1,
+    }
     return {"data": list(traces), "layout": {**ground, **margins, **legend, **layout}}
 
 
