@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mlestar import reporting
-from mlestar.records import Ablated, Attempt, Blended, Effect, Idea, Plan, Summary, Target
+from mlestar.progress import summary
+from mlestar.records import Ablated, Attempt, Blended, Effect, Idea, Plan, Summary, Target, Usage
 from mlestar.report import figures
 from mlestar.report.page import page
 from mlestar.report.story import Gain, Node, Seen, Story, Told
@@ -36,7 +37,8 @@ STORY = Story(
         node("start", "quick"), node("branch-0/init/candidate/0"),
         node("branch-0/refine/0/inner/0", "attempt", cell=EVIL, plan=EVIL, gain=0.1, accepted=True, reason=EVIL),
     ),
-    gains=(Gain(1.0, "start", EVIL, "quick", score(0.7)),), ablations=(("branch-0/refine/0/ablate", Ablated("start", (Effect(EVIL, 0.1, 0.0, 0.2, EVIL),))),),
+    gains=(Gain(1.0, "start", EVIL, "quick", score(0.7)),),
+    ablations=(("branch-0/refine/0/ablate", Ablated("start", (Effect(EVIL, 0.1, 0.0, 0.2, EVIL),))),),
     targets=(("branch-0/refine/0/target-chooser", Target(EVIL, EVIL)),), ideas=(("start", Idea(EVIL, EVIL, EVIL)),),
     weights=(("start::model", 0.5), (f"branch-0/init/candidate/0::{EVIL}", 0.5)), final=EVIL, opened=((EVIL, 2),),
     notes=(Told(1.0, "branch-0/init/check/leakage", EVIL, True), Told(1.0, "x", f"found by {EVIL}")),
@@ -93,11 +95,36 @@ def test_the_tree_marks_what_was_delivered_and_elides(growing):
         growing.publish(here, Attempt(here, "model", Plan("a plan", "model"), score(0.5), 0.1, i == 8, 1.0))
     growing.publish("ensemble/1", Blended("stack", "brain", (("start::model", 1.0),), score(0.7)))
     story = replace(Teller(growing.run).story(), weights=(("branch-0/refine/0/inner/0::model", 1.0),))
-    lines = tree(story, 4)
-    assert [line.text.split()[:2] for line in lines if line.part] == [["├", "inner/0"]]
+    lines = tree(story, 10)
+    assert len(lines) == 10
+    marked = [(line.mark, line.text.split()[1]) for line in lines if line.mark != " "]
+    assert marked == [(":", "quick"), ("*", "inner/0")]
     assert any("5 more" in line.text for line in lines)
     assert not any("more" in line.text for line in tree(story))
     assert len(tree(story)) == 9 + 2 + 3
+
+
+def test_a_tree_of_many_steps_fits_a_screen():
+    nodes = tuple(node(f"branch-{i % 4}/refine/{i // 40}/inner/{i // 4 % 10}", "attempt") for i in range(400))
+    lines = tree(Story("run", SUMMARY, nodes, (), weights=(("branch-3/refine/9/inner/9::model", 1.0),)), 24)
+    assert len(lines) <= 24
+    assert "steps more" in lines[-1].text
+    assert [line.mark for line in lines].count("*") == 1
+    assert all(len(line.text) < 200 and "\x1b" not in line.text for line in lines)
+
+
+def test_a_summary_fits_a_screen():
+    usage = tuple(
+        Usage(f"role-{i} of a long name", "openai:a-model-of-long-name", i, 1, 2_000_000, 1, 100_000, 0.02, 0.02, 9.0)
+        for i in range(9)
+    )
+    members = tuple((f"{EVIL[:200]} {i}", 0.5) for i in range(30))
+    told = summary(replace(SUMMARY, warnings=(EVIL,) * 9, usage=usage, phases=members, groups=members), Path("run"))
+    assert max(map(len, told.splitlines())) <= 80
+    assert len(told.splitlines()) <= 40
+    assert "\x1b" not in told
+    assert "and 5 more" in told
+    assert "4 more" in told
 
 
 def test_a_thousand_attempts_are_told_quickly_and_shortly(growing):

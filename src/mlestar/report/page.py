@@ -207,7 +207,7 @@ def _attempts(nodes: Sequence[Node], used: Set[str]) -> Safe:
 
 def _word(node: Node, used: bool) -> Safe:
     told = {True: "taken", False: "not taken", None: node.state}[node.accepted]
-    parts: list[str] = ["<strong>part of the final solution</strong>"] if used else []
+    parts: list[str] = ["<strong>in the final solution</strong>"] if used else []
     parts.append(text(told if node.state == "scored" else node.state))
     if node.cell:
         parts.append(f"cell {code(node.cell)}")
