@@ -52,7 +52,9 @@ def scores(story: Story) -> Figure:
             "error_y": {"type": "data", "array": [error], "thickness": 3, "width": 6},
             "hovertemplate": f"expect %{{y:.5f}}{f' ± {error:.5f}' if error else ''}<extra></extra>",
         })  # fmt: skip
-    window, outside = _window([score for _, score in whole], estimate)
+    window, outside = _window(
+        [score for _, score in whole], [] if estimate is None else [estimate - error, estimate + error]
+    )
     metric = _text(story.summary.metric) + (f" ({outside} far worse lie outside)" if outside else "")
     axes = {"xaxis": {"title": {"text": unit}}, "yaxis": {"title": {"text": metric}, **window}}
     return _figure([trace for trace in traces if trace["x"]], _TALL, **axes)
@@ -149,12 +151,12 @@ def _dots(kind: str, known: Sequence[tuple[Node, Score]], per: float, errors: bo
         "text": [_text(f"{word(node.name, 60)} ({node.address})") for node, _ in known],
         "customdata": [f" ± {score.stderr:.5f}" if score.stderr is not None else "" for _, score in known],
         **({"error_y": error} if errors else {}),
-        "marker": {"size": 9, "color": COLOURS[kind], "symbol": SHAPES[kind]},
+        "marker": {"size": 9 if errors else 4, "color": COLOURS[kind], "symbol": SHAPES[kind]},
         "hovertemplate": "%{text}<br>%{y:.5f}%{customdata}<extra></extra>",
     }  # fmt: skip
 
 
-def _window(found: Sequence[Score], estimate: float | None) -> tuple[Figure, int]:
+def _window(found: Sequence[Score], also: Sequence[float]) -> tuple[Figure, int]:
     """The part of the axis to show, where a few far worse scores would flatten all others; and how many they are."""
     if len(found) < 5:
         return {}, 0
@@ -166,7 +168,7 @@ def _window(found: Sequence[Score], estimate: float | None) -> tuple[Figure, int
     outside = sum(cost > most + room for cost in costly)
     if not outside or costly[-1] - best < 4 * room:
         return {}, 0
-    ends = [best - 0.2 * room - error, most + room, *([sign * estimate] if estimate is not None else [])]
+    ends = [best - 0.2 * room - error, most + room, *(sign * value for value in also)]
     return {"range": sorted((sign * min(ends), sign * max(ends)))}, outside
 
 
