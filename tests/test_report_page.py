@@ -210,3 +210,11 @@ def test_it_is_whole_or_not_there(growing, tmp_path):
     reporting.write(growing.run)
     assert [path.name for path in Path(growing.run).glob("*report*")] == ["report.html"]
     assert json.loads(reporting.told(growing.run))["nodes"][0]["address"] == "start"
+
+
+def test_a_page_that_cannot_be_written_fails_no_run(growing):
+    evaluated(growing, "start", 0.5)
+    (growing.run / "report.html").mkdir()
+    with pytest.warns(RuntimeWarning, match="could not be written .*the run is done all the same"):
+        reporting.keep(growing.run)
+    assert [path.name for path in Path(growing.run).glob("*report*")] == ["report.html"]
