@@ -47,7 +47,7 @@ def keep(run: Path) -> None:
     """Write the page of a run that is done. What goes wrong is a warning: the run's answer is kept already."""
     try:
         write(run)
-    except Exception as error:
+    except Exception as error:  # a mistake of ours, too: tests make an error of the warning
         trouble = f"{run / NAME} could not be written ({type(error).__name__}: {error})"
         again = f"the run is done all the same; `mle-star report {run} --html FILE` tries again"
         warnings.warn(f"{trouble}; {again}", RuntimeWarning, stacklevel=2)
