@@ -131,9 +131,9 @@ def test_a_summary_fits_a_screen():
 
 def test_thousands_of_attempts_are_told_quickly_and_shortly():
     nodes = tuple(node(f"branch-0/refine/{i // 10}/inner/{i % 10}", "attempt", name="n") for i in range(5_000))
-    started = time.perf_counter()
+    started = time.process_time()
     made = page(Story("run", replace(SUMMARY, task="t", warnings=()), nodes, ()), "", "let Plotly;")
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
     assert len(made) < 10_000_000  # and five are plotly's
 
 
