@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,7 @@ def _plain(run: Run) -> tuple[Any, ...]:
     return (run.address, run.view, run.state, run.value, run.reason, run.seconds, run.peak_mb)
 
 
+@lru_cache(maxsize=20_000)
 def _kind(address: str) -> Kind:
     return next((kind for pattern, kind in _KINDS if re.match(pattern, address)), "delivery")
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from mlestar.records import Summary
 from mlestar.report.elements import Safe, table, text
 
 _PARTS = (  # of a run's page: id, heading
@@ -31,7 +30,7 @@ def list_page(rows: Sequence[Mapping[str, Any]]) -> str:
     return _page("Runs", f"<header><h1>Runs</h1></header><main id='runs' aria-live='polite'>{body}</main>", "runs.js")
 
 
-def run_page(name: str, found: Summary, token: str) -> str:
+def run_page(name: str, state: str, task: str, token: str) -> str:
     """One run."""
     here = _address(name)
     links = " ".join(f'<a href="#{id}">{text(title)}</a>' for id, title in _PARTS)
@@ -47,9 +46,9 @@ def run_page(name: str, found: Summary, token: str) -> str:
 <label>what <input id="text" maxlength="2000"></label> <button type="submit">Send</button>
 <output id="said" role="status"></output></form>"""
     return _page(
-        f"{name}: {found.task}",
-        f"""<header><p><a href="/">All runs</a></p><h1>{text(found.task)} <small>{text(name)}</small></h1>
-<div id="summary" class="answer" aria-live="polite"><p class="lead">{text(found.state)}</p></div>
+        f"{name}: {task}",
+        f"""<header><p><a href="/">All runs</a></p><h1>{text(task)} <small>{text(name)}</small></h1>
+<div id="summary" class="answer" aria-live="polite"><p class="lead">{text(state)}</p></div>
 <nav aria-label="parts of this page">{links} <a href="{here}/report.html">Report</a></nav>{controls}</header>
 <main data-run="{text(here)}" data-token="{text(token)}">{parts}</main>
 <aside id="panel" aria-label="details" hidden tabindex="-1"></aside>""",

@@ -73,8 +73,8 @@ def application(shelf: Shelf, token: str, leaving: Callable[[], bool]) -> Starle
 
     async def shown(request: Request) -> Response:
         name = request.path_params["name"]
-        story = await run_in_threadpool(lambda: shelf.run(name).story())
-        return HTMLResponse(run_page(name, story.summary, token))
+        state, task = await run_in_threadpool(lambda: shelf.run(name).about())
+        return HTMLResponse(run_page(name, state, task, token))
 
     async def told(request: Request) -> Response:
         found = await run_in_threadpool(lambda: shelf.run(request.path_params["name"]).told())

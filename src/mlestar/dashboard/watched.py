@@ -12,6 +12,7 @@ from typing import Any
 from mlestar import contributing, overview, runs
 from mlestar.dashboard.shown import detail, shown
 from mlestar.errors import MleStarError, RunError
+from mlestar.journal import queries
 from mlestar.plain import word
 from mlestar.report.story import Story
 from mlestar.telling import Teller
@@ -44,6 +45,10 @@ class Watched:
         """Whether the driver has gone since the last look: that writes nothing into the journal."""
         assert self._story is not None
         return self._story.summary.state == "running" and overview.state(self.run) != "running"
+
+    def about(self) -> tuple[str, str]:
+        """State and task: what a page shows before its story is read."""
+        return overview.state(self.run), str(queries.facts(self.run).get("name", ""))
 
     def story(self) -> Story:
         """The story up to the last look."""

@@ -26,11 +26,15 @@ WORDS = {
 GREY = "#8a8a8a"
 _TALL, _ROW = 380, 26  # pixels
 _MOST = 30  # bars of a chart
+_DOTS = 1_000  # of a chart, beside those that were gains
 
 
 def scores(story: Story) -> Figure:
     """Every score over the run's time, ± one standard error; the best so far as steps; what to expect at the end."""
     whole = [node for node in story.nodes if node.state == "scored" and node.score is not None and node.kind in WORDS]
+    gained = {gain.address for gain in story.gains}
+    thin = 1 + len(whole) // _DOTS
+    whole = [node for i, node in enumerate(whole) if i % thin == 0 or node.address in gained]
     end = story.summary.seconds
     unit, per = ("minutes", 60.0) if end >= 120 else ("seconds", 1.0)
     traces = [_dots(kind, [n for n in whole if n.kind == kind], per) for kind in WORDS]

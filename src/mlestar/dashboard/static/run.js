@@ -6,7 +6,8 @@ const { run: here, token } = main.dataset;
 const part = (id) => document.querySelector(`#${id} .body`);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const known = new Map(); // what each part shows, as JSON
-const open = new Set(); // steps of the tree that are unfolded
+const open = new Set(), met = new Set(); // steps of the tree that are unfolded, and those that were ever drawn
+const UNFOLDED = 12; // so many are unfolded when they come
 let story = null, chosen = null, plotly = null;
 
 // --- charts ---------------------------------------------------------------------------------------
@@ -110,9 +111,9 @@ const SIGNS = { running: "…", scored: "•", dropped: "↓", failed: "✗", "n
 
 function tree(place) {
   const focused = document.activeElement?.dataset?.id;
-  if (!known.has("unfolded")) {
-    known.set("unfolded", "1");
-    for (const { step } of story.tree.slice(0, 12)) open.add(step);
+  for (const { step } of story.tree) {
+    if (!met.has(step) && met.size < UNFOLDED) open.add(step);
+    met.add(step);
   }
   const root = el("ul", { role: "tree", "aria-label": "what was tried", onkeydown: walk });
   for (const { step, nodes } of story.tree) root.append(branch(step, nodes));
