@@ -12,7 +12,7 @@ from mlestar import reporting
 from mlestar.records import Ablated, Attempt, Blended, Effect, Idea, Plan, Summary, Target
 from mlestar.report import figures
 from mlestar.report.page import page
-from mlestar.report.story import Node, Seen, Story, Told
+from mlestar.report.story import Gain, Node, Seen, Story, Told
 from mlestar.report.tree import tree
 from mlestar.telling import Teller
 
@@ -36,7 +36,7 @@ STORY = Story(
         node("start", "quick"), node("branch-0/init/candidate/0"),
         node("branch-0/refine/0/inner/0", "attempt", cell=EVIL, plan=EVIL, gain=0.1, accepted=True, reason=EVIL),
     ),
-    gains=(), ablations=(("branch-0/refine/0/ablate", Ablated("start", (Effect(EVIL, 0.1, 0.0, 0.2, EVIL),))),),
+    gains=(Gain(1.0, "start", EVIL, "quick", score(0.7)),), ablations=(("branch-0/refine/0/ablate", Ablated("start", (Effect(EVIL, 0.1, 0.0, 0.2, EVIL),))),),
     targets=(("branch-0/refine/0/target-chooser", Target(EVIL, EVIL)),), ideas=(("start", Idea(EVIL, EVIL, EVIL)),),
     weights=(("start::model", 0.5), (f"branch-0/init/candidate/0::{EVIL}", 0.5)), final=EVIL, opened=((EVIL, 2),),
     notes=(Told(1.0, "branch-0/init/check/leakage", EVIL, True), Told(1.0, "x", f"found by {EVIL}")),
@@ -57,8 +57,10 @@ def test_foreign_text_is_text_and_nothing_is_fetched():
 
 def test_a_run_without_an_end_can_be_told():
     made = page(Story("run", BARE, (), ()), "", "let Plotly;")
-    assert "there is no final score yet" in made
-    assert "The run is failed" in made
+    assert "The run failed; there is no final score." in made
+    assert "Leakage: nobody has checked." in made
+    going = page(Story("run", replace(BARE, state="running"), (), STORY.gains), "", "let Plotly;")
+    assert "The run goes on; there is no final score yet. The best so far is" in going
 
 
 def test_charts_show_labels_as_text():
@@ -79,7 +81,7 @@ def test_the_best_so_far_goes_up_in_steps(growing):
     evaluated(growing, "branch-0/init/candidate/0", 0.4)
     evaluated(growing, "branch-0/init/candidate/1", 0.7)
     story = Teller(growing.run).story()
-    best = next(trace for trace in figures.scores(story)["data"] if trace["name"] == "best so far")
+    best = next(trace for trace in figures.scores(story)["data"] if trace["name"].startswith("best so far"))
     assert best["y"] == [0.5, 0.7, 0.7]
 
 

@@ -22,7 +22,7 @@ class Line:
 
 def tree(story: Story, most: int | None = None) -> list[Line]:
     """The lines, of each step at most `most`: what the delivered solution is made of, then the best, stays."""
-    used = {key.partition("::")[0] for key, _ in story.weights}
+    used = delivered(story)
     lines: list[Line] = []
     for step, nodes in steps(story):
         lines.append(Line(f"{step}{_study(story, step)}"))
@@ -34,6 +34,11 @@ def tree(story: Story, most: int | None = None) -> list[Line]:
         if rest:
             lines.append(Line(f"└ … {rest} more (--all shows them)"))
     return lines
+
+
+def delivered(story: Story) -> set[str]:
+    """The addresses of what the delivered solution is made of."""
+    return {key.partition("::")[0] for key, _ in story.weights}
 
 
 def steps(story: Story) -> Iterator[tuple[str, list[Node]]]:
