@@ -180,7 +180,10 @@ def about(run: Path) -> tuple[str, str]:
 
 
 def _now(run: Path) -> str:
-    return "running" if queries.is_running(run) else ""
+    try:
+        return "running" if queries.is_running(run) else ""
+    except MleStarError:
+        return "damaged"
 
 
 def _totals(run: Path) -> dict[str, Any]:
