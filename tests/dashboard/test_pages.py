@@ -116,7 +116,7 @@ def test_the_tree_is_walked_by_keys(browser, serve, growing):
         one.page.keyboard.press("Tab")
         order.append(one.page.evaluate("document.activeElement.dataset.id ?? document.activeElement.textContent"))
     wanted = ["All runs", "Score over time", "What was tried", "Report", "Stop", "Send", "start"]
-    assert [each for each in order if each in wanted] == wanted
+    assert [each for each in order if each in wanted][: len(wanted)] == wanted
     one.page.focus("[role=tree] [tabindex='0']")
     focused = "document.activeElement.dataset.id"
     init, first = "branch-0/init", "branch-0/init/candidate/0"
