@@ -29,6 +29,7 @@ async function chart(place, figure) {
   const ink = style.getPropertyValue("--ink").trim(), line = style.getPropertyValue("--line").trim();
   const layout = structuredClone(figure.layout);
   for (const axis of ["xaxis", "yaxis"]) layout[axis] = { ...layout[axis], gridcolor: line, zerolinecolor: ink, linecolor: line };
+  if (innerWidth < 640 && layout.showlegend) layout.height += 110; // the legend needs lines of its own
   layout.font = { color: ink, family: "system-ui, sans-serif", size: 13 };
   await Plotly.react(place, figure.data, layout, { responsive: true, displayModeBar: false });
 }
@@ -70,7 +71,7 @@ function summary(place) {
     `${clock(s.seconds)}, ${s.jobs} executions, ${s.brain_calls} brain calls, ${story.steps} steps`,
     `search ${score(s.search_score, s.search_stderr)}, sealed ${score(s.sealed_score, s.sealed_stderr)}`
       + (s.optimism === null ? "" : `, optimism ${s.optimism.toFixed(5)}`),
-    `split ${s.split}: ${s.split_evidence}`, `brain ${s.brain}; wall ${s.sandbox} (${s.sandbox_about})`,
+    s.split_evidence.startsWith(s.split) ? `split ${s.split_evidence}` : `split ${s.split}: ${s.split_evidence}`, `brain ${s.brain}; wall ${s.sandbox} (${s.sandbox_about})`,
     ...(story.running.length ? [`now: ${story.running.join(", ")}`] : []),
   ];
   document.getElementById("state").textContent = s.state;
