@@ -1,9 +1,10 @@
 VENV ?= .venv
 export VENV
 BIN = $(VENV)/bin
-PYTEST = $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
+WORKERS = $(shell expr $$(nproc) + 1)  # runs wait more than they compute
+PYTEST = $(BIN)/pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal
 
-.PHONY: help setup browser demo example test check fmt bench-tasks bench-playbook bench-ablation bench-overhead bench-views bench-soak chaos trust clean
+.PHONY: help setup browser demo example test check fmt bench-tasks bench-playbook bench-ablation bench-overhead bench-views bench-soak chaos trust docs clean
 
 help:            ## show the verbs
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -36,6 +37,9 @@ check: browser   ## format, lint, types, import contracts, tests
 	$(BIN)/lint-imports
 	$(PYTEST)
 
+docs: setup      ## build the site of docs/ into site/; a dead link fails
+	$(BIN)/mkdocs build --strict
+
 fmt: setup       ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -65,4 +69,4 @@ chaos: setup     ## kill a run at 100 moments and resume it each time, about hal
 	$(BIN)/python benchmarks/chaos.py --kills 100
 
 clean:           ## remove what can be made again
-	rm -rf $(VENV) demo/task demo/run demo/example .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site demo/task demo/run demo/example .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -134,8 +134,8 @@ def test_the_tree_is_walked_by_keys(browser, serve, growing):
 
 def test_a_run_is_watched_stopped_resumed_and_hinted(browser, serve, task, tool, tmp_path):
     run = tmp_path / "run"
-    started = subprocess.Popen([str(tool), "run", str(task), "--out", str(run), "--seed", "1", *SMALL, "--set",
-                                "refine.inner=3"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # fmt: skip
+    started = subprocess.Popen([str(tool), "run", str(task), "--out", str(run), "--seed", "1", *SMALL],
+                               stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # fmt: skip
     address = serve(tmp_path)
     one = Page(browser)
     page = one.page
