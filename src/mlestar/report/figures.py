@@ -35,6 +35,7 @@ _TALL, _ROW = 400, 26  # pixels
 _MOST = 30  # bars of a chart
 _LABEL = 32  # characters
 _BARS = 1_000  # points; above that many, their error bars would be a wall
+_DOTS = 1_500  # points of a chart, beside those that were gains
 
 
 def scores(story: Story) -> Figure:
@@ -43,7 +44,8 @@ def scores(story: Story) -> Figure:
     end = max([story.summary.seconds, *(node.until or node.at for node, _ in whole)])
     unit, per = ("hours", 3600.0) if end >= 7200 else ("minutes", 60.0) if end >= 120 else ("seconds", 1.0)
     traces = _best(story, end, per)
-    traces += [_dots(kind, [one for one in whole if one[0].kind == kind], per, len(whole) <= _BARS) for kind in SHAPES]
+    shown = _thinned(whole, {gain.address for gain in story.gains})
+    traces += [_dots(kind, [one for one in shown if one[0].kind == kind], per, len(whole) <= _BARS) for kind in SHAPES]
     estimate, error = story.summary.estimate, 2 * (story.summary.estimate_stderr or 0.0)
     if estimate is not None:
         traces.append({
@@ -141,6 +143,12 @@ def _best(story: Story, end: float, per: float) -> list[Figure]:
     line = {"shape": "hv", "color": GREY, "width": 2}
     steps = {**edge, "name": "best so far, ± 1 SE", "showlegend": True, "y": [s.value for s in found], "line": line}
     return [{**edge, "y": low, "line": none}, {**edge, "y": high, "line": none, **band}, steps]
+
+
+def _thinned(whole: Sequence[tuple[Node, Score]], gained: set[str]) -> list[tuple[Node, Score]]:
+    """Every one where there are few, else every n-th and all that were gains."""
+    thin = 1 + len(whole) // _DOTS
+    return [one for i, one in enumerate(whole) if i % thin == 0 or one[0].address in gained]
 
 
 def _dots(kind: str, known: Sequence[tuple[Node, Score]], per: float, errors: bool) -> Figure:
