@@ -47,9 +47,7 @@ class Init(_Section):
 class Refine(_Section):
     outer: int = Field(4, ge=0, le=1000, description="T: outer steps, each an ablation and a target cell")
     inner: int = Field(4, ge=1, le=1000, description="K: plans tried on the target cell")
-    variants: int = Field(
-        6, ge=0, le=1000, description="most cells that one ablation takes away; below 2 there is none"
-    )
+    variants: int = Field(6, ge=0, le=1000, description="most cells that one ablation takes away; below 2: none")
     until: float = Field(0.75, gt=0, le=1, description="share of the budget at which refinement ends at the latest")
     looks: int = Field(1, ge=0, description="looks at the data and the residuals before each target's plans")
 
@@ -150,6 +148,7 @@ class Settings(BaseSettings):
     seed: int = Field(0, ge=0, description="all randomness follows from it")
     branches: int = Field(2, ge=1, le=1000, description="L: parallel branches")
     bag: int = Field(3, ge=1, le=1000, description="most seeds averaged in the final script, where time allows")
+    keep_models: bool = Field(False, description="keep the final solution's fitted models, for `mle-star predict`")
     interpreter: str = Field(default_factory=lambda: sys.executable, description="Python that runs the scripts")
     library: str = Field("", description="a folder of your own recipes, searched first")
     wall: Literal["auto", "bubblewrap", "landlock", "none"] = Field(

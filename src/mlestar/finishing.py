@@ -59,8 +59,14 @@ def _bag(bench: Workbench, choice: Blend, found: Mapping[str, Scored]) -> int:
 def _rehearse_and_refit(bench: Workbench, script: str) -> tuple[Execution, Score | None]:
     """The same script on the rehearsal view and on the real folder, side by side."""
     views = ["real", "rehearsal"] if bench.task.has_sealed else ["real"]
-    calls = [partial(bench.execution, v, script, v, partial(bench.task.view, v)) for v in views]
+    keep = {"real": bench.rules.keep_models}
+    calls = [
+        partial(bench.execution, v, script, v, partial(bench.task.view, v), keep=keep.get(v, False)) for v in views
+    ]
     done, *rehearsal = bench.side_by_side(calls)
+    if (fits := done.outcome.fits) is not None:
+        lost = f", {fits.left} not, for want of room" * bool(fits.left)
+        bench.journal.note(bench.address, f"fitted models that were kept: {fits.kept} of {fits.fits}{lost}")
     judged = [e.judged for e in rehearsal if e.valid]
     return done, bench.bank.join([(0, judged[0])]) if judged else None
 

@@ -124,13 +124,28 @@ class Limits:
 
 @dataclass(frozen=True)
 class Job:
-    """One execution: `script` runs in the fresh folder `folder` with `view` readable as `input/`."""
+    """One execution: `script` runs in the fresh folder `folder` with `view` readable as `input/`.
+
+    `keep` is the folder that gets its fitted models, if it ends well; `models` is one that an earlier job's went to.
+    """
 
     address: str
     script: str
     view: str
     folder: str
     limits: Limits
+    keep: str = ""
+    models: str = ""
+
+
+@dataclass(frozen=True)
+class Fits:
+    """What became of a job's fits, as its own process tells: `left` were to be kept, but had no room."""
+
+    fits: int
+    taken: int
+    kept: int
+    left: int
 
 
 @dataclass(frozen=True)
@@ -144,6 +159,7 @@ class Outcome:
     error: str = ""
     opened: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    fits: Fits | None = None
 
     @property
     def ok(self) -> bool:

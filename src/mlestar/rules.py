@@ -31,4 +31,5 @@ class Rules:
     most_members: int
     bag: int
     ends: Ends = Ends()
+    keep_models: bool = False
     closing: bool = False  # nobody is asked any more

@@ -227,7 +227,7 @@ def rules_of(settings: Settings) -> Rules:
         limits=Limits(limits.seconds, limits.memory_mb, limits.processes, limits.disk_mb, limits.output_kb,
                       threads=max(1, config.cores() // settings.jobs)),
         folds=settings.judging.folds or 0, accept=settings.judging.accept, race=settings.judging.race,
-        most_members=settings.ensemble.most, bag=settings.bag,
+        most_members=settings.ensemble.most, bag=settings.bag, keep_models=settings.keep_models,
         ends=Ends(settings.init.until, settings.refine.until, settings.ensemble.until),
     )  # fmt: skip
 

@@ -134,8 +134,10 @@ class Workbench:
         """One job on the real folder; `submission` of the answer is what the user would get."""
         return self.execution(name, script, "real", lambda: self.task.view("real"))
 
-    def execution(self, name: str, script: str, view: str, path: Callable[[], Path], note: str = "") -> Execution:
-        """The same on a view that `path` builds; `note` names a small text file that the script leaves."""
+    def execution(
+        self, name: str, script: str, view: str, path: Callable[[], Path], note: str = "", keep: bool = False
+    ) -> Execution:
+        """The same on a view that `path` builds; `note` names a small text file that it leaves, `keep` its models."""
 
         def run(job: Job) -> Execution:
             outcome, work = self._run(job), Path(job.folder)
@@ -148,11 +150,12 @@ class Workbench:
             wanted = view == "real" and judged.reason is None
             return Execution(outcome, judged, text, self.journal.save(self.task.deliver(work)) if wanted else "")
 
-        return self._once(name, {"script": script, "view": view}, run, path)
+        return self._once(name, {"script": script, "view": view}, run, path, str(self.folder / "models") * keep)
 
     def _once(
-        self, name: str, inputs: dict[str, str], run: Callable[[Job], Execution], path: Callable[[], Path]
-    ) -> Execution:
+        self, name: str, inputs: dict[str, str], run: Callable[[Job], Execution], path: Callable[[], Path],
+        keep: str = "",
+    ) -> Execution:  # fmt: skip
         """The execute step `name`. The same script on the same view is paid for once, whoever asks."""
         spot, work = self.at(name), self.work_of(name)
 
@@ -161,14 +164,14 @@ class Workbench:
                 self.pause()
                 work.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # nobody else's business
                 try:
-                    return run(Job(spot.address, inputs["script"], str(path()), str(work), spot.limits()))
+                    return run(Job(spot.address, inputs["script"], str(path()), str(work), spot.limits(), keep))
                 finally:
                     plain.remove(work)
 
         self.pause()
         book = parse(inputs["script"])
         code = [untitled(book.head), *([cell.name, cell.source] for cell in book.cells)]
-        key = hashlib.sha256(json.dumps([code, {**inputs, "script": ""}], sort_keys=True).encode()).hexdigest()
+        key = hashlib.sha256(json.dumps([code, {**inputs, "script": keep}], sort_keys=True).encode()).hexdigest()
         with self.memo.busy(key):
             known = self.memo.done.get(key)
             play_once = play if known is None else lambda: known

@@ -34,6 +34,9 @@ Sets = Annotated[list[str] | None, typer.Option("--set", help="any setting, for 
 Unsafe = Annotated[
     bool | None, typer.Option("--unsafe", help="run code that is not mle-star's own even where there is no wall")
 ]
+KeepModels = Annotated[
+    bool | None, typer.Option("--keep-models", help="keep the fitted models, so that `predict` need not fit again")
+]
 MaxCost = Annotated[float | None, typer.Option("--max-cost", help="most US dollars that calls may cost")]
 MaxCalls = Annotated[int | None, typer.Option("--max-calls", help="most calls to the brain")]
 Who = Annotated[str, typer.Option("--as", help="who says so; kept with it")]

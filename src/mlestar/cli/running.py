@@ -16,6 +16,7 @@ from mlestar.cli.options import (
     Budget,
     Jobs,
     Json,
+    KeepModels,
     MaxCalls,
     MaxCost,
     Out,
@@ -40,6 +41,7 @@ def run(
     max_calls: MaxCalls = None,
     jobs: Jobs = None,
     seed: Seed = None,
+    keep_models: KeepModels = None,
     sets: Sets = None,
     unsafe: Unsafe = None,
     dry_run: Annotated[
@@ -52,8 +54,9 @@ def run(
     from mlestar import config
 
     settings = config.load(
-        sets, brain=brain, budget=budget, max_cost=max_cost, max_calls=max_calls, jobs=jobs, seed=seed, unsafe=unsafe
-    )
+        sets, brain=brain, budget=budget, max_cost=max_cost, max_calls=max_calls, jobs=jobs, seed=seed, unsafe=unsafe,
+        keep_models=keep_models,
+    )  # fmt: skip
     if dry_run:
         from mlestar import forecast
 
@@ -76,6 +79,7 @@ def resume(
     max_cost: MaxCost = None,
     max_calls: MaxCalls = None,
     jobs: Jobs = None,
+    keep_models: KeepModels = None,
     sets: Sets = None,
     unsafe: Unsafe = None,
 ) -> None:
@@ -83,8 +87,9 @@ def resume(
     from mlestar import config, overview, progress, runs
 
     changes = config.changes(
-        sets, brain=brain, budget=budget, max_cost=max_cost, max_calls=max_calls, jobs=jobs, unsafe=unsafe
-    )
+        sets, brain=brain, budget=budget, max_cost=max_cost, max_calls=max_calls, jobs=jobs, unsafe=unsafe,
+        keep_models=keep_models,
+    )  # fmt: skip
     with progress.watching() as watch:
         folder = runs.resume(run, changes, watch)
     say(progress.summary(overview.show(folder), folder))

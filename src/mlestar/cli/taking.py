@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mlestar.cli.options import Run, Sets, Unsafe, app, say
+from mlestar.cli.options import KeepModels, Run, Sets, Unsafe, app, say
 from mlestar.errors import SettingsError
 
 
@@ -21,6 +21,7 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("--out", help="the csv file to write, - for the screen; default NEW-predictions.csv")
     ] = None,
+    keep_models: KeepModels = None,
     sets: Sets = None,
     unsafe: Unsafe = None,
 ) -> None:
@@ -32,10 +33,13 @@ def predict(
         raise SettingsError(f"{place} is there already: name another file with --out, or this one to replace it")
     if str(place) != "-" and place.suffix != ".csv":
         raise SettingsError(f"--out {place}: predictions are written as csv; name the file with .csv at its end")
-    say("fitting the solution on all training rows", sys.stderr)
-    found = predicting.predict(run, new, config.changes(sets, unsafe=unsafe))
+    kept = ", with the models that were kept" * (run / predicting.MODELS).is_dir()
+    say(f"fitting the solution on all training rows{kept}", sys.stderr)
+    found = predicting.predict(run, new, config.changes(sets, unsafe=unsafe), bool(keep_models))
     for note in found.notes:
         say(f"warning: {note}", sys.stderr)
+    for note in found.models:
+        say(note, sys.stderr)
     if str(place) == "-":
         say(found.csv.decode().rstrip("\n"))
         return

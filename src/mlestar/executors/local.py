@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from mlestar import plain
@@ -30,6 +31,7 @@ from mlestar.records import Job, Limits, Outcome
 from mlestar.scripts import dependencies
 
 PRELUDE = Path(__file__).with_name("prelude.py")
+FITTED = Path(__file__).with_name("fitted.py")
 SCRIPT = "solution.py"
 _MAX_OPEN_FILES = 4096
 _MIB = 1024 * 1024
@@ -64,7 +66,7 @@ class LocalExecutor:
         self.interpreter, self._shown = found.path, found.parts
         self._assets = assets.resolve() if assets is not None and _holds_folders(assets) else None
         self._packages = Packages(packages, found) if packages is not None else None
-        self._wall = walls.choose(found, (PRELUDE,), wall)
+        self._wall = walls.choose(found, (PRELUDE, FITTED), wall)
         self.wall = self._wall.name
         self._groups = cgroups.find()
         by = f"control groups (version {self._groups.version}) and a watchdog" if self._groups else "a watchdog"
@@ -79,10 +81,18 @@ class LocalExecutor:
     def run(self, job: Job) -> Outcome:
         """Execute `job` to its end; nothing that it started outlives the call.
 
+        One that keeps or takes fitted models and fails, other than for want of time, is run again without.
+
         Raises FileNotFoundError when its view does not exist, Unreachable when an index of packages does not answer,
         and OSError (ENOSPC) when the job failed while its disk had no room left: these are no faults of the script's,
         and must not be recorded as such.
         """
+        outcome = self._once(job)
+        if (job.keep or job.models) and outcome.state not in ("ok", "stopped", "timeout"):
+            return self._once(replace(job, keep="", models=""))
+        return outcome
+
+    def _once(self, job: Job) -> Outcome:
         python = self._python(job.script)
         with self._slots:
             if self._stopping.is_set():
@@ -91,7 +101,8 @@ class LocalExecutor:
                 return Outcome("exception", 0.0, error=python)
             place = self._prepare(job, python)
             with self._group(job.limits) as group:
-                return self._run(place, python.path, group)
+                outcome = self._run(place, python.path, group, job)
+            return leavings.fitted(outcome, place.folder, job.keep) if job.keep or job.models else outcome
 
     def stop(self) -> None:
         """End every job; safe from any thread, also twice."""
@@ -113,9 +124,9 @@ class LocalExecutor:
             return Interpreter(self.interpreter, ())
         return self._packages.resolve(needs, self._stopping.is_set)
 
-    def _run(self, place: Place, python: str, group: cgroups.Group | None) -> Outcome:
+    def _run(self, place: Place, python: str, group: cgroups.Group | None, job: Job) -> Outcome:
         limits, (_, inside) = place.limits, self._wall.inside(place)
-        with Running(lambda *ends: self._launch(place, python, group, *ends), place.folder, group) as running:
+        with Running(lambda *ends: self._launch(place, python, group, job, *ends), place.folder, group) as running:
             watchdog = Watchdog(running.tree, place.folder, (str(place.view), inside), limits, group)
             broken = running.follow(watchdog, self._stop, limits.output_kb * 1024)
             if broken == "timeout":
@@ -138,12 +149,12 @@ class LocalExecutor:
             output=running.output.text(),
             error=error,
             opened=fold(leavings.present(running.report.opened | watchdog.opened, place.view)),
-            files=leavings.files(place.folder, besides=(SCRIPT, "input", *(["assets"] if place.assets else []))),
+            files=leavings.files(place.folder, besides=(SCRIPT, "input", *place.shown)),
         )
 
     def _launch(
-        self, place: Place, python: str, group: cgroups.Group | None, report: int, life: int, mark: str
-    ) -> Launch:
+        self, place: Place, python: str, group: cgroups.Group | None, job: Job, report: int, life: int, mark: str
+    ) -> Launch:  # fmt: skip
         limits = place.limits
         home, view = self._wall.inside(place)
         graphics = bool(devices())  # their drivers reserve far more memory than they use
@@ -154,7 +165,8 @@ class LocalExecutor:
             0 if graphics else 2 * limits.memory_mb * _MIB,
             _most_processes(limits) if self._wall.processes_bound else 0,
         )
-        argv = (python, PRELUDE, report, life, STACK_SIGNAL, *bounds, view, SCRIPT)
+        keeping = (FITTED, limits.disk_mb * _MIB // 2 if job.keep else 0) if job.keep or job.models else ()
+        argv = (python, PRELUDE, report, life, STACK_SIGNAL, *bounds, view, SCRIPT, *keeping)
         name, _, value = mark.partition("=")
         settings = {**environment(python, home, limits.threads), name: value}
         launch = self._wall.launch([str(part) for part in argv], place, settings)
@@ -164,6 +176,7 @@ class LocalExecutor:
     def _prepare(self, job: Job, python: Interpreter) -> Place:
         """Make the job's folder afresh."""
         view = Path(job.view).resolve(strict=True)
+        models = Path(job.models).resolve() if job.models and Path(job.models).is_dir() else None
         folder = Path(job.folder).absolute()
         shown = [*SYSTEM, *map(str, self._shown), *([str(self._assets)] if self._assets else [])]
         if self.wall != "none" and (covered(folder.resolve(), shown) or covered(view, shown)):
@@ -172,7 +185,7 @@ class LocalExecutor:
             )
         plain.remove(folder)
         (folder / "tmp").mkdir(parents=True)
-        place = Place(folder.resolve(), view, job.limits, self._assets, python.parts)
+        place = Place(folder.resolve(), view, job.limits, self._assets, python.parts, models)
         self._wall.lay(place)
         (folder / SCRIPT).write_text(job.script, encoding="utf-8", errors="surrogateescape")
         return place

@@ -1,6 +1,7 @@
 """Runs inside the job's process, in front of the script: sets limits, reports, then becomes the script.
 
     python prelude.py REPORT LIFE SIGNAL FILE_BYTES OPEN_FILES CPU_SECONDS DATA_BYTES PROCESSES VIEW SCRIPT
+                      [FITTED ROOM]
 
 It stands alone: the interpreter may be another one than ours, so it imports nothing of mlestar and
 only what CPython has built in (a start costs milliseconds). `REPORT` is a file descriptor on which
@@ -9,7 +10,8 @@ listed folder ends in `/`),
 `p<TAB>KiB` for the peak of resident memory, `e<TAB>kind<TAB>traceback` (lines joined by \x1f) for an
 uncaught exception, and bare lines for a stack: at a native crash, or when `SIGNAL` asks for it.
 `LIFE` is a pipe that ends when the executor's process dies: then the kernel kills the job's group.
-Of the limits, 0 leaves one as it is. All of this is told by the script's own process: a script that wants
+Of the limits, 0 leaves one as it is. `FITTED` is the path of fitted.py, for jobs that keep or take fitted models.
+All of this is told by the script's own process: a script that wants
 to can forge it, so nothing but questions to the brain rests on it.
 """
 
@@ -129,7 +131,7 @@ def explain(report: int, script: str, error: BaseException, trace: TracebackType
 
 def main() -> None:
     report, life, ask, *limits = map(int, sys.argv[1:9])
-    view, script = sys.argv[9:11]
+    view, script, *keeping = sys.argv[9:]
     for descriptor in (report, life):
         os.set_inheritable(descriptor, False)
     os.write(report, b"s\t\n")
@@ -148,6 +150,12 @@ def main() -> None:
         opened.flush()
 
     atexit.register(finish)
+
+    if keeping:
+        names: dict[str, Any] = {"__name__": "fitted"}
+        with open(keeping[0], "rb") as file:
+            exec(compile(file.read(), keeping[0], "exec"), names)
+        names["install"](int(keeping[1]))
 
     path = os.path.abspath(script)
     sys.argv[:] = [script]

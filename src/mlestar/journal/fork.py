@@ -34,6 +34,7 @@ _LEFT_BEHIND = {
     "best",
     "best.new",
     "best.old",
+    "models",
     "work",
     "jobs",
     "report.md",

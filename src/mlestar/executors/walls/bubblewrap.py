@@ -17,7 +17,7 @@ from mlestar.executors.walls import filters
 from mlestar.executors.walls.interpreter import ETC, SYSTEM, Interpreter, covered
 from mlestar.executors.walls.wall import Launch, Place, Wall, devices
 
-HOME, VIEW, ASSETS = "/job", "/job/input", "/job/assets"
+HOME, VIEW = "/job", "/job/input"
 _FIRST_USER, _USERS = 0x7000_0000, 2**24  # above what distributions and systemd hand out
 _SHM_MB, _TMP_MB = 256, 256
 _CLOSED = (
@@ -43,8 +43,8 @@ class Bubblewrap(Wall):
 
     def lay(self, place: Place) -> None:
         (place.folder / "input").mkdir()
-        if place.assets is not None:
-            (place.folder / "assets").mkdir()
+        for name in place.shown:
+            (place.folder / name).mkdir()
 
     def launch(self, argv: Sequence[str], place: Place, environment: dict[str, str]) -> Launch:
         user = _FIRST_USER + secrets.randbelow(_USERS) if os.geteuid() == 0 else None
@@ -67,7 +67,7 @@ class Bubblewrap(Wall):
         mounts += ["--ro-bind", "/sys", "/sys"] if graphics else _bound([Path("/sys/devices/system/cpu")])
         mounts += _bound([*self.interpreter.parts, *self.reads, *place.reads])
         mounts += ["--bind", str(place.folder), HOME, "--ro-bind", str(place.view), VIEW]
-        mounts += [] if place.assets is None else ["--ro-bind", str(place.assets), ASSETS]
+        mounts += [part for name, path in place.shown.items() for part in ("--ro-bind", str(path), f"{HOME}/{name}")]
         return [*mounts, "--remount-ro", "/", "--remount-ro", "/dev", "--chdir", HOME]
 
 

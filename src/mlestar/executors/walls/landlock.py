@@ -46,7 +46,7 @@ class Landlock(Wall):
         system = [*SYSTEM, *(f"/etc/{name}" for name in ETC), "/proc", "/sys"]
         return {
             "read": [*system, *map(str, [*self.interpreter.parts, *self.reads, *place.reads, STAGE])],
-            "views": [str(path) for path in (place.view, place.assets) if path is not None],
+            "views": [str(path) for path in (place.view, *place.shown.values())],
             "folder": str(place.folder),
             "devices": [*(f"/dev/{name}" for name in _DEVICES), *map(str, devices())],
             "shm": max(_SHM_MB, place.limits.memory_mb // 4) * 1024 * 1024,

@@ -31,6 +31,7 @@ class Place:
     """Where a job lives on our side: its writable folder, its view, and what else it may read.
 
     `assets` is what it sees as `assets/`; without, it sees none. `reads` are parts of an interpreter of its own.
+    `models` is the same for fitted models.
     """
 
     folder: Path
@@ -38,6 +39,12 @@ class Place:
     limits: Limits
     assets: Path | None = None
     reads: tuple[Path, ...] = ()
+    models: Path | None = None
+
+    @property
+    def shown(self) -> dict[str, Path]:
+        """What it sees in folders of its own, by their names."""
+        return {name: path for name, path in (("assets", self.assets), ("models", self.models)) if path is not None}
 
 
 @dataclass(frozen=True)
@@ -67,10 +74,10 @@ class Wall:
         return str(place.folder), str(place.view)
 
     def lay(self, place: Place) -> None:
-        """Make ready what the folder needs for this wall: `input` and `assets` are how the script finds them."""
+        """Make ready what the folder needs for this wall: `input` and the others are how the script finds them."""
         (place.folder / "input").symlink_to(place.view, target_is_directory=True)
-        if place.assets is not None:
-            (place.folder / "assets").symlink_to(place.assets, target_is_directory=True)
+        for name, path in place.shown.items():
+            (place.folder / name).symlink_to(path, target_is_directory=True)
 
     def launch(self, argv: Sequence[str], place: Place, environment: dict[str, str]) -> Launch:
         """Wrap `argv`, which is to run in the job's folder with `environment`."""
