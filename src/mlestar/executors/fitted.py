@@ -1,11 +1,9 @@
 """Runs inside a job, in front of its script, where fitted models are kept or taken: it wraps `fit`.
 
-It stands alone, like prelude.py. `models/`, where there is one, holds models that an earlier job left; with room for
-more, this job leaves its own in `kept/`. A fit is known by the digest of the estimator as it was and of all that it
-was given: of a known one the state after it is loaded. What cannot be told apart for sure is fitted as usual: what
-the script itself defines, estimators that draw from the common generators or change what they were given. Numbers of
-threads do not count. Only the outermost fit does, of classes of four libraries. What became of the fits is told in
-`fits.json`. A script can forge all of this, so nothing but what it predicts rests on it.
+It stands alone, like prelude.py. `models/`, where there is one, holds what an earlier job left; with `room`, this job
+leaves its own in `kept/`. A fit is known by the digest of the estimator as it was and of all that it was given: of a
+known one the state after it is loaded. What cannot be told apart for sure is fitted as usual. Only the outermost fit
+counts, of classes of four libraries. `fits.json` tells what became of them; a script can forge it all.
 """
 
 from __future__ import annotations
