@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from mlestar import config
@@ -21,6 +22,7 @@ from mlestar.brains.spoken.tasks import ROLE as TASK_READER
 from mlestar.brains.spoken.voice import Voice
 from mlestar.config import Settings
 from mlestar.errors import SettingsError
+from mlestar.executors import packages
 from mlestar.executors.command import converse, program
 from mlestar.executors.local import LocalExecutor
 from mlestar.executors.packages import Policy
@@ -29,13 +31,17 @@ from mlestar.executors.walls.wall import devices
 from mlestar.journal import queries
 from mlestar.journal.mail import Mail
 from mlestar.journal.store import Store
+from mlestar.keepsakes import Keepsakes
 from mlestar.plain import called
 from mlestar.ports import Brain, Outside
+from mlestar.products.pinning import Installed
 from mlestar.records import Recipe, Surroundings
 from mlestar.roles import ROLES
 from mlestar.search.barring import bars
 from mlestar.search.gather import Pages, PageSearch
+from mlestar.search.library import Library
 from mlestar.search.pages import Arxiv, Duck, Hub, Tavily
+from mlestar.tasks.prepared import Prepared
 
 Make = Callable[[Sequence[Recipe], frozenset[str]], Brain]
 ALONE: dict[str, Make] = {"playbook": Playbook, "random": Random, "none": Playbook}  # brains that ask nobody
@@ -60,15 +66,37 @@ def surroundings(
         found = probe(executor, modules)
         store.set_fact("packages", {m: found[m].version for m in modules if found[m].ok})
         store.set_fact("installed", [m for m in modules if found[m].ok])
+    if "distributions" not in store.facts:
+        python, there, owners = packages.installed(executor.interpreter)
+        numbers = {name: version for name, (version, _) in there.items()}
+        store.set_fact("distributions", {"python": python, "versions": numbers, "modules": owners})
     kept = entries(config.shelves(settings))
-    packages: dict[str, str] = store.facts.get("packages", {})
+    known: dict[str, str] = store.facts.get("packages", {})
     here = Surroundings(
-        packages=tuple(f"{name} {number}" for name, number in packages.items()), cores=config.cores(),
+        packages=tuple(f"{name} {number}" for name, number in known.items()), cores=config.cores(),
         weights=tuple(f"{e.name} ({e.source}, licence {e.licence}, {e.bytes / 1e6:.0f} MB)" for e in kept),
         memory_mb=settings.limits.memory_mb, devices=tuple(path.name for path in devices()),
         job_seconds=settings.limits.seconds, jobs=settings.jobs,
     )  # fmt: skip
     return frozenset(store.facts["installed"]), here
+
+
+def installed(store: Store, executor: LocalExecutor, script: str) -> tuple[Installed, str]:
+    """The distributions that a script of this run has, and the version of its Python."""
+    found = store.facts["distributions"]
+    own = packages.locked(executor.python_for(script))
+    return Installed({**found["versions"], **own}, found["modules"]), found["python"]
+
+
+def keepsakes(
+    store: Store, settings: Settings, task: Prepared, executor: LocalExecutor, recipes: Sequence[Recipe],
+    weights: tuple[str, ...],
+) -> Keepsakes:  # fmt: skip
+    """What makes the files of `best/` for a run."""
+    shipped = Library().recipes() if settings.library else recipes
+    names = frozenset(recipe.name for recipe in shipped)
+    with_it = partial(installed, store, executor)
+    return Keepsakes(store, task, recipes, names, called(settings.brain), with_it, weights)
 
 
 def cast(

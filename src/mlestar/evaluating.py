@@ -105,7 +105,7 @@ def submit(bench: Workbench, solution: Solution, score: Score | None = None, onc
     if done.valid:
         if once >= TELLING:
             bench.memo.pace.ratios.append(done.outcome.seconds / once)
-        bench.house.keep(solution.name, solution.script, done.submission, score)
+        bench.house.keep(solution.name, solution.script, done.submission, score, done.outcome.opened)
 
 
 def failure(outcome: Outcome, judged: Judged) -> str:

@@ -32,7 +32,7 @@ def finalise(bench: Workbench, best: Blend, found: Mapping[str, Scored], fallbac
             final = Final(
                 choice.name, script, parts, choice.score, sealed, optimism, estimate, bag, learned, tuple(notes)
             )
-            bench.house.keep(choice.name, script, done.submission, choice.score, final=True)
+            bench.house.keep(choice.name, script, done.submission, choice.score, done.outcome.opened, final)
             return final
         notes.append(f"{choice.name} could not be finished: {failure(done.outcome, done.judged)}")
     raise NoSolution("no solution survived the finish: " + "; ".join(notes), budget=bench.rules.budget is not None)

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
@@ -17,9 +17,15 @@ from mlestar.errors import Interrupted
 from mlestar.journal import queries
 from mlestar.journal.mail import Mail
 from mlestar.journal.store import Store
-from mlestar.records import Letter, Progress, Score
+from mlestar.records import Final, Letter, Progress, Score
 
 Watch = Callable[[Progress], None]
+Keepsakes = Callable[[str, Collection[str], Final | None], Mapping[str, str]]  # files by name: see mlestar.keepsakes
+
+
+def bare(script: str, opened: Collection[str], final: Final | None) -> Mapping[str, str]:
+    """The script alone."""
+    return {"solution.py": script}
 
 
 class Stopping:
@@ -57,8 +63,8 @@ def stoppable() -> Iterator[Stopping]:
 class House:
     """Tells people, and keeps `best/`."""
 
-    def __init__(self, store: Store, watch: Watch, stopping: Stopping) -> None:
-        self._store, self._watch, self._stopping = store, watch, stopping
+    def __init__(self, store: Store, watch: Watch, stopping: Stopping, keepsakes: Keepsakes) -> None:
+        self._store, self._watch, self._stopping, self._keepsakes = store, watch, stopping, keepsakes
         self._lock, self._mail = threading.Lock(), Mail(store.run)
         best, old = store.run / "best", store.run / "best.old"
         if old.exists() and not best.exists():  # killed between two renames
@@ -92,12 +98,15 @@ class House:
         """The scripts that earlier sittings took: a fork, and a run whose letters are gone, has them in its journal."""
         return queries.handed_in(self._store.run)
 
-    def keep(self, name: str, script: str, submission: str, score: Score | None, final: bool = False) -> None:
+    def keep(
+        self, name: str, script: str, submission: str, score: Score | None, opened: Collection[str] = (),
+        final: Final | None = None,
+    ) -> None:  # fmt: skip
         """Swap `best/` for a new one, whole: a crash leaves the old or the new, never a mixture."""
         with self._lock:
             known = self._kept
             lesser = self._ended or score is None or not score.beats(known)
-            if self._any and not final and lesser:
+            if self._any and final is None and lesser:
                 return
             self._any, self._kept = True, score
             best, draft, old = (self._store.run / n for n in ("best", "best.new", "best.old"))
@@ -105,7 +114,8 @@ class House:
                 shutil.rmtree(left, ignore_errors=True)
             draft.mkdir()
             (draft / "submission.csv").write_bytes(self._store.load(submission))
-            (draft / "solution.py").write_text(script)
+            for file, text in self._keepsakes(script, opened, final).items():
+                (draft / file).write_text(text, encoding="utf-8")
             if best.exists():
                 best.rename(old)
             draft.rename(best)

@@ -6,7 +6,7 @@ call from several threads at once: branches and folds run side by side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mlestar.records import (
     Exchange,
+    Final,
     Idea,
     Job,
     Judged,
@@ -206,8 +207,14 @@ class House(Protocol):
     def milestone(self, name: str, score: Score | None) -> None:
         """Remember where the score stood after a phase; people only."""
 
-    def keep(self, name: str, script: str, submission: str, score: Score | None, final: bool = False) -> None:
-        """Write `best/` anew from a verified submission (a blob's digest), unless a better one is there."""
+    def keep(
+        self, name: str, script: str, submission: str, score: Score | None, opened: Collection[str] = (),
+        final: Final | None = None,
+    ) -> None:  # fmt: skip
+        """Write `best/` anew from a verified submission (a blob's digest), unless a better one is there.
+
+        `opened` are the files that the script read; `final` is what the run ends with, and always taken.
+        """
 
     def stopping(self) -> bool:
         """Whether somebody asked the run to stop."""

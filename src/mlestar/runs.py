@@ -30,7 +30,7 @@ from mlestar.errors import Interrupted, NoSolution, RunError, SettingsError, Tas
 from mlestar.executors.local import LocalExecutor
 from mlestar.executors.probe import machine, probe
 from mlestar.executors.service import Service
-from mlestar.housekeeping import House, Stopping, Watch, stoppable
+from mlestar.housekeeping import House, Stopping, Watch, bare, stoppable
 from mlestar.journal import fork as copy_journal
 from mlestar.journal import queries
 from mlestar.journal.clock import RunClock
@@ -192,7 +192,8 @@ def workbench(store: Store, settings: Settings, watch: Watch, stopping: Stopping
     installed, surroundings = casting.surroundings(store, settings, executor, library.recipes())
     brain = casting.cast(store, settings, library.recipes(), installed, surroundings)
     purse = Purse(settings.max_cost, settings.max_calls, *queries.paid(store.run))
-    rules, house = rules_of(settings), House(store, watch, stopping)
+    keepsakes = casting.keepsakes(store, settings, task, executor, library.recipes(), surroundings.weights)
+    rules, house = rules_of(settings), House(store, watch, stopping, keepsakes)
     return replace(_joined(store, task, executor, brain, library, rules, house, purse), pages=casting.outside(settings))
 
 
@@ -270,7 +271,7 @@ def single(
     with _made(scratch, {"task": str(task.resolve()), "state": "running"}) as store:
         prepared = _task_of(store, settings)
         rules = replace(rules_of(settings), folds=min(settings.judging.folds or 5, len(prepared.folds)))
-        house, brain = House(store, watch, stopping), Playbook((), frozenset())
+        house, brain = House(store, watch, stopping, bare), Playbook((), frozenset())
         yield _joined(store, prepared, executor, brain, Library(), rules, house, Purse()), prepared
 
 

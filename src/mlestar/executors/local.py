@@ -99,6 +99,13 @@ class LocalExecutor:
             self._stopping.set()
             os.write(self._stop_end, b".")  # never read: from now on the other end stays readable
 
+    def python_for(self, script: str) -> str:
+        """The interpreter that runs a script; raises SettingsError where it cannot be had."""
+        found = self._python(script)
+        if isinstance(found, str):
+            raise SettingsError(found)
+        return found.path
+
     def _python(self, script: str) -> Interpreter | str:
         """The interpreter that a script needs, or why it cannot be had."""
         needs = dependencies(script) if self._packages is not None else ()

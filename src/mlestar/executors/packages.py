@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import subprocess
 import threading
@@ -28,6 +29,7 @@ from mlestar.executors.uv import Uv, find_uv
 from mlestar.executors.walls.interpreter import Interpreter, parts_of
 from mlestar.plain import word
 
+LOCK = "requirements.lock"
 _MOST = 50  # requirements of one script
 _LONGEST = 200  # characters of one
 _DEEPEST = 4  # extras that ask for extras
@@ -66,7 +68,7 @@ class Packages:
     def __init__(self, policy: Policy, python: Interpreter) -> None:
         self._policy, self._python = policy, python
         self._program = find_uv(policy.uv)
-        self._version, self._installed, self._modules = _installed(python.path)
+        self._version, self._installed, self._modules = installed(python.path)
         self._allowed = {_name(name) for name in policy.allow}
         self._turn = threading.Lock()
         for left in policy.folder.glob(".draft-*"):  # of a driver that was killed
@@ -153,7 +155,7 @@ class Packages:
         uv = Uv(self._program, self._policy.variables, self._python.path, self._policy.seconds)
         (draft / "requirements.in").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         newer = ("--exclude-newer", self._policy.exclude_newer) if self._policy.exclude_newer else ()
-        lock, python = "requirements.lock", ("--python", self._python.path)
+        lock, python = LOCK, ("--python", self._python.path)
         told = ("--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
         return (
             uv.pip("compile", "requirements.in", "-o", lock, *told, *python, *newer, folder=draft, stopped=stopped)
@@ -181,7 +183,7 @@ def _name(text: str) -> str:
     return canonicalize_name(found.name)
 
 
-def _installed(python: str) -> tuple[str, dict[str, tuple[str, tuple[str, ...]]], dict[str, str]]:
+def installed(python: str) -> tuple[str, dict[str, tuple[str, tuple[str, ...]]], dict[str, str]]:
     """The interpreter's version, of each distribution that it has the version and what that needs in turn, and of each
     module the distribution that it is from: scripts say `xgboost` where it is `xgboost-cpu` that is installed."""
     try:
@@ -201,6 +203,15 @@ def _installed(python: str) -> tuple[str, dict[str, tuple[str, tuple[str, ...]]]
         canonicalize_name(module): names[0] for module, names in modules.items() if len(set(names)) == 1
     }
     return version, found, alone
+
+
+def locked(python: str) -> dict[str, str]:
+    """The versions in the environment whose interpreter this is; none where it is not one of ours."""
+    lock = Path(python).parents[2] / LOCK if len(Path(python).parents) > 2 else Path(LOCK)
+    if not lock.is_file():
+        return {}
+    found = re.findall(r"^([\w.-]+)==([^\s;\\]+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    return {canonicalize_name(name): version for name, version in found}
 
 
 def _open_up(folder: Path) -> None:
