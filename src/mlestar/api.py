@@ -94,8 +94,10 @@ class Run:
         if found.estimate is not None:
             what: Literal["sealed", "estimate"] = "estimate" if found.sealed_score is None else "sealed"
             return Figure(found.estimate, found.estimate_stderr, found.metric, found.direction, what)
-        kept = queries.facts(self.folder).get("kept")
-        return Figure(kept["value"], kept["stderr"], found.metric, found.direction, "search") if kept else None
+        gains = Teller(self.folder).story().gains
+        if not gains:
+            return None
+        return Figure(gains[-1].score.value, gains[-1].score.stderr, found.metric, found.direction, "search")
 
     @property
     def best(self) -> Best | None:
@@ -295,12 +297,12 @@ def _known(
     """The task's folder, None where it is yet to be made; and a name for the run."""
     if isinstance(task, pd.DataFrame):
         if target is None:
-            raise SettingsError("which column of the frame is to be predicted? Say solve(frame, target=\"…\")")
+            raise SettingsError('which column of the frame is to be predicted? Say solve(frame, target="…")')
         return None, "table"
     place = Path(task)
     if place.is_file():
         if target is None:
-            raise SettingsError(f"which column of {place} is to be predicted? Say solve({str(task)!r}, target=\"…\")")
+            raise SettingsError(f'which column of {place} is to be predicted? Say solve({str(task)!r}, target="…")')
         return None, tables.stem(place.name)
     if not place.exists():
         raise TaskError(f"{place}: there is no such task folder or table file")

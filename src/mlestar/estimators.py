@@ -89,8 +89,10 @@ class _Solved(BaseEstimator):  # type: ignore[misc]
             validate_data(self, X, reset=reset, skip_check_array=True)
             named = X.set_axis(X.columns.map(str), axis=1).reset_index(drop=True)
             if min(named.shape) == 0 or (reset and len(named) < _FEWEST_ROWS):
-                raise ValueError(f"Found array with {len(X)} sample(s) and {X.shape[1]} feature(s) (shape={X.shape}) "
-                                 f"while a minimum of {_FEWEST_ROWS} samples and 1 feature is required to fit")  # fmt: skip
+                raise ValueError(
+                    f"Found a frame with {len(X)} sample(s) and {X.shape[1]} feature(s) while at least 1 feature, and "
+                    f"to fit {_FEWEST_ROWS} samples, are required"
+                )
             return named
         least = _FEWEST_ROWS if reset else 1
         values = validate_data(
@@ -101,7 +103,7 @@ class _Solved(BaseEstimator):  # type: ignore[misc]
         return pd.DataFrame(values, columns=[f"x{i}" for i in range(values.shape[1])])
 
     def _answers(self, X: Any) -> pd.DataFrame:
-        """The run's predictions for rows; those of the last rows are kept, so that two questions about them cost one."""
+        """The run's predictions for rows; those of the last rows are kept: two questions about them cost one."""
         check_is_fitted(self, "run_")
         frame = self._checked(X, reset=False)
         key = frames.digest(frame)
@@ -191,7 +193,7 @@ def _column(estimator: BaseEstimator, frame: pd.DataFrame, y: Any) -> Array:
 
 
 def _plain(values: Array) -> Array:
-    """Numbers where all cells are numbers, else what they are; raises TypeError for cells that are objects of no kind."""
+    """Numbers where all cells are numbers, else what they are; raises TypeError for cells that are neither."""
     odd = next((v for v in values.ravel() if not isinstance(v, str | int | float | bool | np.generic | None)), None)
     if odd is not None:
         raise TypeError(f"argument must be a string or a number, not {type(odd).__name__!r}")

@@ -10,7 +10,6 @@ from typing import Literal
 
 from mlestar.journal import queries
 from mlestar.plain import word
-from mlestar.records import Score
 from mlestar.report.story import Node, Story
 from mlestar.telling import Teller
 

@@ -12,9 +12,9 @@ import pandas as pd
 
 from mlestar.errors import TaskError
 from mlestar.plain import word
+from mlestar.tasks import tables
 from mlestar.tasks.new import FEWEST_ROWS, Parts, make, new
 from mlestar.tasks.source import Table
-from mlestar.tasks import tables
 from mlestar.tasks.tables import read, texts, write
 
 _SHOWN = 8  # names in a message
@@ -24,7 +24,7 @@ def folder(
     frame: pd.DataFrame, target: str, out: Path, test: pd.DataFrame | None = None,
     metric: str | None = None, seed: int = 0,
 ) -> Path:  # fmt: skip
-    """A task folder `out` of a frame. Without `test` a random fifth of its rows is the test part; the index is no column.
+    """A task folder `out` of a frame. Without `test` a random fifth of its rows is the test; the index is no column.
 
     Raises TaskError naming the column or the setting.
     """

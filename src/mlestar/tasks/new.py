@@ -120,5 +120,6 @@ def _description(parts: Parts, metric: str, header: list[str]) -> str:
         f"- `train{suffix}`: {len(parts.train)} rows.\n"
         f"- `test{suffix}`: {parts.told}.\n"
         "- `sample_submission.csv`: the required format.\n\n"
-        f"## Metric\n{metric}{better}.\n\n## Submission\nCSV with the header `{','.join(header)}`, one row per test row.\n"
+        f"## Metric\n{metric}{better}.\n\n"
+        f"## Submission\nCSV with the header `{','.join(header)}`, one row per test row.\n"
     )
