@@ -3,7 +3,7 @@ export VENV
 BIN = $(VENV)/bin
 PYTEST = $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help setup demo example test check fmt bench-tasks bench-playbook bench-ablation bench-overhead bench-views bench-soak chaos trust clean
+.PHONY: help setup browser demo example test check fmt bench-tasks bench-playbook bench-ablation bench-overhead bench-views bench-soak chaos trust docs clean
 
 help:            ## show the verbs
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -23,15 +23,21 @@ example: setup   ## replay a run that an assistant answered: no key, nobody is a
 	$(BIN)/mle-star run demo/task --out demo/example --brain recorded:examples/passengers.jsonl --seed 1 --set branches=1 \
 		--set init.candidates=2 --set refine.outer=1 --set refine.inner=2 --set ensemble.rounds=2 --set judging.folds=2
 
-test: setup      ## all tests
+browser: setup
+	@scripts/browser.sh
+
+test: browser    ## all tests
 	$(PYTEST)
 
-check: setup     ## format, lint, types, import contracts, tests
+check: browser   ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST)
+
+docs: setup      ## build the site of docs/ into site/; a dead link fails
+	$(BIN)/mkdocs build --strict
 
 fmt: setup       ## format the code
 	$(BIN)/ruff format .
@@ -62,4 +68,4 @@ chaos: setup     ## kill a run at 100 moments and resume it each time, about hal
 	$(BIN)/python benchmarks/chaos.py --kills 100
 
 clean:           ## remove what can be made again
-	rm -rf $(VENV) demo/task demo/run demo/example .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site demo/task demo/run demo/example .pytest_cache .mypy_cache .ruff_cache .hypothesis

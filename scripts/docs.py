@@ -1,4 +1,4 @@
-"""Write docs/settings.md and docs/cli.md from the code; with `--check`, only say whether they are current.
+"""Write the pages of docs/ that are made from the code; with `--check`, only say whether they are current.
 
 python scripts/docs.py [--check]
 """
@@ -15,6 +15,10 @@ from pydantic_core import PydanticUndefined
 
 from mlestar.cli import app
 from mlestar.config import Settings
+from mlestar.records import Recipe
+from mlestar.search.library import Library
+from mlestar.tasks.metrics import registry
+from mlestar.tasks.metrics.record import Metric
 
 ROOT = Path(__file__).resolve().parents[1]
 MADE = "<!-- Made by scripts/docs.py from the code; do not edit. -->"
@@ -33,6 +37,29 @@ outer = 2
 ```
 
 A name that does not exist is refused. Time spans are seconds, or texts such as `90s`, `15m`, `1h30m`."""
+METRICS = """What `metric` in task.toml may name. Without it the metric is read from the description, under its usual
+names; `check` shows which, and the words that said so. A metric of your own is `metric.py:score`
+([how](own-task.md#a-score-of-its-own))."""
+LIBRARY = """What the playbook puts scripts together from, and what other brains find when they search.
+`mle-star library WORDS` searches, `mle-star library show NAME` prints one whole; [the format](recipes.md) is for
+writing your own. A cost of 1 is a linear model or one small forest."""
+FORMS = {
+    "label": "labels",
+    "ranking": "ranked labels",
+    "probability": "probabilities",
+    "value": "numbers",
+    "text": "texts",
+}
+KINDS = {
+    "table": "Tables",
+    "text": "Texts",
+    "series": "Forecasts",
+    "sequence": "Texts from texts",
+    "audio": "Recordings",
+    "image": "Images",
+    "pixels": "Images from images",
+    "stack": "Blends",
+}
 
 
 def settings() -> str:
@@ -98,10 +125,66 @@ def _spelled(parameter: Any) -> str:
     return " ".join(parameter.opts) + ("" if parameter.is_flag else " …")
 
 
+def metrics() -> str:
+    """docs/metrics.md: every entry of the metric registry, and the one that takes a number."""
+    known = sorted([*registry.METRICS.values(), registry.get("map@3")], key=lambda metric: metric.name)
+    table = ["| name | better | for | targets | classes | values must be |", "|---|---|---|---|---|---|"]
+    table += [_metric(metric) for metric in known]
+    return "\n\n".join(["# Metrics", MADE, METRICS, "\n".join(table)]) + "\n"
+
+
+def _metric(metric: Metric) -> str:
+    name, better = metric.name.replace("@3", "@<k>"), "higher" if metric.direction == "max" else "lower"
+    forms = " or ".join(FORMS[form] for form in metric.forms)
+    return (
+        f"| `{name}` | {better} | {forms} | {_many(metric.targets, 1)} | {_many(metric.classes, 0)} | {metric.needs} |"
+    )
+
+
+def _many(limits: tuple[int, float], least: int) -> str:
+    low, high = limits
+    if low == high:
+        return f"{low:g}"
+    if high == float("inf"):
+        return "any" if low <= least else f"{low} or more"
+    return f"{low} to {high:g}" if low else f"at most {high:g}"
+
+
+def library() -> str:
+    """docs/library.md: the recipes that ship, by kind; those that only load files are left out."""
+    shown: dict[str, list[Recipe]] = {kind: [] for kind in KINDS}
+    for recipe in Library().recipes():
+        if recipe.cell not in ("skeleton", "load"):
+            shown[recipe.kind].append(recipe)
+    parts = [part for kind, recipes in shown.items() for part in _kind(kind, recipes)]
+    return "\n\n".join(["# The library", MADE, LIBRARY, *parts]) + "\n"
+
+
+def _kind(kind: str, recipes: list[Recipe]) -> list[str]:
+    """Models first, then by cell; the forms of one recipe share a row."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for r in sorted(recipes, key=lambda r: (r.cell != "model", r.cell, r.name, r.form)):
+        rows.setdefault((r.name, r.cell, f"{r.cost:g}", _line(r.why), _line(r.source)), []).append(r.form)
+    head = ["| recipe | cell | form | cost | why | source |", "|---|---|---|---|---|---|"]
+    body = [
+        f"| `{name}` | {cell} | {', '.join(forms)} | {cost} | {why} | {source} |"
+        for (name, cell, cost, why, source), forms in rows.items()
+    ]
+    return [f"## {KINDS[kind]} (`{kind}`)", "\n".join(head + body)]
+
+
+def _line(prose: str) -> str:
+    return " ".join(prose.split()).replace("|", "\\|")
+
+
+PAGES = {"settings": settings, "cli": commands, "metrics": metrics, "library": library}
+
+
 def main(check: bool) -> int:
     """Write the pages, or name those that are old; the exit code."""
     old = []
-    for name, text in {"settings": settings(), "cli": commands()}.items():
+    for name, made in PAGES.items():
+        text = made()
         page = ROOT / "docs" / f"{name}.md"
         if page.exists() and page.read_text(encoding="utf-8") == text:
             continue

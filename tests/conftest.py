@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mlestar.journal.store import Store
+
 ROWS, TEST_ROWS = 240, 60
 SMALL = [  # count-bounded and short: one branch, one candidate, one plan
     "--jobs", "2", "--set", "branches=1", "--set", "init.candidates=1", "--set", "refine.outer=1",
@@ -75,3 +77,11 @@ def noted():
 def launches(log: Path) -> int:
     """Jobs launched; the probe of the installed modules is none of the run's."""
     return sum(line.startswith("launch ") and "/" in line for line in log.read_text().splitlines())
+
+
+@pytest.fixture
+def growing(tmp_path):
+    """A journal of a run that a test writes itself, with the words of tests/growing.py."""
+    facts = {"name": "t", "state": "running", "settings": {"brain": "playbook"}, "task_facts": {"direction": "max"}}
+    with Store.create(tmp_path / "run", facts) as store:
+        yield store

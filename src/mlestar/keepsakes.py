@@ -14,7 +14,7 @@ from mlestar.products import pinning
 from mlestar.products.pinning import Installed
 from mlestar.records import Final, Letter, Page, Plan, Profile, Recipe
 from mlestar.report.card import Card, Member, card, interval
-from mlestar.report.markdown import code, inert
+from mlestar.report.markdown import inert
 from mlestar.report.notebook import notebook
 from mlestar.report.origins import origins
 from mlestar.studying import given_files, touched
@@ -44,7 +44,7 @@ class Keepsakes:
         solution, name = pinning.pinned(script, needs), self.store.facts.get("name", "")
         files = {
             "solution.py": solution,
-            "solution.ipynb": notebook(solution, _intro(name, self.task.profile, final)),
+            "solution.ipynb": notebook(solution, intro(name, self.task.profile.metric, final)),
             "requirements.txt": pinning.requirements(needs, python),
         }
         if final is not None:
@@ -83,14 +83,15 @@ class Keepsakes:
         return tuple(dict.fromkeys(text.partition(": ")[2] for text in (*warned, *noted)))
 
 
-def _intro(name: str, profile: Profile, final: Final | None) -> str:
-    """The first cell of the notebook."""
-    better = "higher" if profile.direction == "max" else "lower"
-    score = f"\n\nExpect {inert(profile.metric)} {interval(final.estimate)}; {better} is better." if final else ""
-    title = inert(f"{name}: {final.name}" if final else name)
+def intro(name: str, metric: str, final: Final | None) -> str:
+    """The first cell of a notebook."""
+    title, score = inert(f"{name}: {final.name}" if final else name), ""
+    if final is not None:
+        better = "higher" if final.estimate.direction == "max" else "lower"
+        score = f"\n\nExpect {inert(metric)} {interval(final.estimate)}; {better} is better."
     return (
-        f"# {title}\n\nFound by mle-star: the cells are those of `solution.py`, and run from top to bottom. The last "
-        f"one reads {code('input/')}, fits, and writes `submission.csv`.{score}\n\n"
+        f"# {title}\n\nFound by mle-star: the cells are those of `solution.py`, to be run from top to bottom. The last "
+        f"one reads the task's files, fits, and writes `submission.csv`.{score}\n\n"
         "```sh\npip install -r requirements.txt\n```"
     )
 

@@ -43,11 +43,8 @@ def summary(run: Path, facts: dict[str, Any], taken: Counts) -> Summary:
     final = FINAL.validate_python(facts["final"]) if "final" in facts else None
     sealed = final.sealed if final else None
     settings, usage = facts.get("settings", {}), taken.usage
-    state = facts.get("state", "failed")
-    if state == "running" and not queries.is_running(run):
-        state = "interrupted"
     return Summary(
-        state=state,
+        state=_state(run, facts),
         task=facts.get("name", ""),
         brain=called(settings.get("brain", "")),
         metric=about.get("metric", ""),
@@ -75,6 +72,16 @@ def summary(run: Path, facts: dict[str, Any], taken: Counts) -> Summary:
         usage=usage,
         groups=final.search.groups if final else (),
     )
+
+
+def state(run: Path) -> str:
+    """How a run stands: `running` only while somebody drives it."""
+    return str(_state(run, queries.facts(run)))
+
+
+def _state(run: Path, facts: dict[str, Any]) -> Any:
+    said = facts.get("state", "failed")
+    return "interrupted" if said == "running" and not queries.is_running(run) else said
 
 
 def _in_words(settings: dict[str, Any]) -> bool:

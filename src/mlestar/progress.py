@@ -16,8 +16,12 @@ from rich.text import Text
 from mlestar.plain import word
 from mlestar.records import Progress, Summary, Trial, Usage
 from mlestar.report import costs
+from mlestar.report.story import Story
+from mlestar.report.tree import tree
 
 LINE = 500  # characters of one
+MOST_OF_A_STEP = 4  # lines of the tree
+MOST_GROUPS = 8  # named in a line
 PHASES = {
     "start": "start", "init": "initial solution", "refine": "refinement", "ensemble": "ensemble",
     "finalise": "finish",
@@ -110,19 +114,36 @@ def summary(found: Summary, run: Path) -> str:
     lines.append(f"  wall      {found.sandbox} ({found.sandbox_about})")
     lines += [f"  warning: {word(warning, LINE)}" for warning in found.warnings]
     if found.best:
-        lines.append(f"  {found.best}/submission.csv and solution.py; `mle-star report {name}` tells the story")
+        lines.append(f"  {found.best}/submission.csv and solution.py")
+        page = run / "report.html"
+        lines.append(f"  the story: {page}" if page.exists() else f"  `mle-star report {name}` tells the story")
     if found.state in ("interrupted", "stopped", "paused"):
         lines.append(f"  `mle-star resume {name}` goes on")
     return "\n".join(lines)
+
+
+def draw(story: Story, whole: bool, say: Callable[[str], None]) -> None:
+    """Show the tree of what was tried; on a terminal, what the delivered solution is made of stands out."""
+    console = Console()
+    for line in tree(story, None if whole else MOST_OF_A_STEP):
+        told = f"{'*' if line.part else ' '} {line.text}"
+        if console.is_terminal and not console.no_color:
+            style = "green" if line.part else "" if line.text.startswith(("├", "└")) else "bold"
+            console.print(Text(told, style=style), soft_wrap=True)
+        else:
+            say(told)
+    if story.weights:
+        say(f"* part of what was delivered: {word(story.final)}")
 
 
 def by_group(split: str, groups: Sequence[tuple[str, float]]) -> list[str]:
     """The scores of few groups, in a line: from the worst to the best; nothing where there are none."""
     if len(groups) < 2:
         return []
-    low, high = (end(value for _, value in groups) for end in (min, max))
+    ranked = sorted(groups, key=lambda group: group[1])
     each = ", ".join(f"{name} {value:.5f}" for name, value in groups)
-    return [f"by {split.partition(':')[2] or 'group':6} {low:.5f} to {high:.5f} ({each})"]
+    told = each if len(groups) <= MOST_GROUPS else f"{len(groups)} of them, from {ranked[0][0]} to {ranked[-1][0]}"
+    return [f"by {split.partition(':')[2] or 'owner':6} {ranked[0][1]:.5f} to {ranked[-1][1]:.5f} ({told})"]
 
 
 def _usage(usage: Sequence[Usage]) -> list[str]:

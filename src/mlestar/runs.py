@@ -11,8 +11,8 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version
@@ -21,14 +21,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from mlestar import casting, config, ending, evaluating, timing
+from mlestar import casting, config, ending, evaluating, reporting, timing
 from mlestar.bank import PredictionBank
 from mlestar.brains.playbook import Playbook
 from mlestar.config import Settings
 from mlestar.desk import Purse
 from mlestar.errors import Interrupted, NoSolution, RunError, SettingsError, TaskError, Unreachable
-from mlestar.executors.local import LocalExecutor
-from mlestar.executors.probe import machine, probe
 from mlestar.executors.service import Service
 from mlestar.housekeeping import House, Stopping, Watch, bare, stoppable
 from mlestar.journal import fork as copy_journal
@@ -39,7 +37,7 @@ from mlestar.journal.mail import Mail
 from mlestar.journal.store import Store, ask_stop
 from mlestar.lab import Lab
 from mlestar.ports import Answer, Brain, Executor
-from mlestar.records import Final, Limits, Progress, Recipe, Solution, Trial
+from mlestar.records import Final, Limits, Progress, Solution, Trial
 from mlestar.rules import Ends, Rules
 from mlestar.search.library import Library
 from mlestar.tasks.prepared import Prepared, prepare, reopen
@@ -165,6 +163,8 @@ def drive(store: Store, play: Callable[[], Final | None]) -> Path:
     if final.sealed is not None:
         ended |= ending.looked(before, final.script)
     store.set_facts(ended)
+    with suppress(OSError):  # what counts is kept already, and `mle-star report` makes it again
+        reporting.write(run)
     return run
 
 
@@ -260,7 +260,8 @@ def try_script(task: Path, script: Path, settings: Settings, watch: Watch, scrat
             solution = Solution(script.name, script.read_text(encoding="utf-8", errors="replace"), str(script))
             first = evaluating.run_fold(bench, solution, 0)
             scored = evaluating.other_folds(bench, solution, first)
-            return Trial(scored, prepared.split_evidence, prepared.profile.metric, executor.wall)
+            split = f"{prepared.profile.split}: {prepared.split_evidence}"
+            return Trial(scored, split, prepared.profile.metric, executor.wall)
 
 
 @contextmanager
@@ -273,28 +274,3 @@ def single(
         rules = replace(rules_of(settings), folds=min(settings.judging.folds or 5, len(prepared.folds)))
         house, brain = House(store, watch, stopping, bare), Playbook((), frozenset())
         yield _joined(store, prepared, executor, brain, Library(), rules, house, Purse()), prepared
-
-
-# --- around runs ------------------------------------------------------------------------------------
-
-
-def recipes(query: str, folder: str) -> list[Recipe]:
-    """The library's recipes that match a query, best first; all of them for an empty one."""
-    found = Library([Path(folder)] if folder else [])
-    if not query:
-        return list(found.recipes())
-    kinds = ("table", "text", "series", "sequence", "audio", "image", "pixels", "stack")
-    names = [idea.recipe for kind in kinds for idea in found.search(query, kind, 20)]
-    return [recipe for name in dict.fromkeys(names) for recipe in found.recipes() if recipe.name == name]
-
-
-def doctor(settings: Settings) -> list[tuple[str, str]]:
-    """What this machine has: (name, what was found), problems with the command that mends them."""
-    lines = [(name.replace("_", " "), str(value)) for name, value in asdict(machine(Path.cwd())).items()]
-    executor = LocalExecutor(settings.interpreter, 1, settings.wall)
-    lines.append(("wall", f"{executor.wall} ({executor.about})"))
-    modules = sorted({module for recipe in Library().recipes() for module in recipe.needs})
-    for module, found in probe(executor, modules).items():
-        mend = " (its recipes are left out; `sudo apt install libgomp1` mends it)" if "libgomp" in str(found) else ""
-        lines.append((module, f"{found.version}" if found.ok else f"missing: {found.error}{mend}"))
-    return lines

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +176,9 @@ class Teller:
         score: Score | None = known.score if known else None
         reason = tried.reason if tried else attempt.reason if attempt else None
         plan = attempt.plan.text if attempt else ""
+        name = known.name if known else (attempt and attempt.plan.recipe) or address.rpartition("/")[2]
         return Node(
-            address, _kind(address), _branch(address), word(known.name if known else address.rpartition("/")[2]),
+            address, _kind(address), _branch(address), word(name),
             known.source if known else "", _state(tried, attempt, blend, runs, busy), score,
             word(reason or next((run.reason for run in runs if run.reason), ""), MOST_SAID),
             tried.seconds if tried else max((run.seconds for run in runs), default=0.0),
@@ -218,6 +220,7 @@ def _plain(run: Run) -> tuple[Any, ...]:
     return (run.address, run.view, run.state, run.value, run.reason, run.seconds, run.peak_mb)
 
 
+@lru_cache(maxsize=20_000)
 def _kind(address: str) -> Kind:
     return next((kind for pattern, kind in _KINDS if re.match(pattern, address)), "delivery")
 

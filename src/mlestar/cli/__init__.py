@@ -11,11 +11,23 @@ from typing import Annotated
 
 import typer
 
-from mlestar.cli import benching, helping, keeping, reading, recipes, running, serving
+from mlestar.cli import benching, helping, keeping, reading, recipes, running, serving, taking, watching
 from mlestar.cli.options import app, say
 from mlestar.errors import Interrupted, MleStarError
 
-__all__ = ["app", "benching", "helping", "keeping", "main", "reading", "recipes", "running", "serving"]
+__all__ = [
+    "app",
+    "benching",
+    "helping",
+    "keeping",
+    "main",
+    "reading",
+    "recipes",
+    "running",
+    "serving",
+    "taking",
+    "watching",
+]
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -87,22 +86,6 @@ def hint(
                             'mle-star hint RUN "the last digit of the id is the month"')  # fmt: skip
     for heard in [contributing.steer(run, about, told, who) for about, told in given][-1:]:
         say(heard)
-
-
-@app.command()
-def export(
-    run: Run, answers: Annotated[Path, typer.Option("--answers", help="file for the brain's answers, one a line")]
-) -> None:
-    """Write the brain's answers to a file that `--brain recorded:FILE` replays."""
-    from mlestar import contributing
-    from mlestar.errors import SettingsError
-
-    lines = [json.dumps(found, ensure_ascii=False) for found in contributing.answers(run)]
-    try:
-        answers.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"--answers {answers}: the file cannot be written ({error.strerror})") from None
-    say(f"{len(lines)} answers in {answers}: `mle-star run TASK --brain {shlex.quote(f'recorded:{answers}')}`")
 
 
 @relay.command("list")

@@ -29,20 +29,42 @@ def runs_(folder: Annotated[Path, typer.Argument(help="where to look")] = Path("
 
 
 @app.command()
-def show(run: Run, as_json: Json = False) -> None:
-    """What is known of a run, while it goes on or afterwards."""
+def show(
+    run: Run,
+    as_json: Json = False,
+    whole: Annotated[bool, typer.Option("--all", help="all that was tried, not a screenful")] = False,
+) -> None:
+    """What is known of a run, while it goes on or afterwards: its numbers, and the tree of what was tried."""
     from mlestar import overview, progress
 
-    found = overview.show(run)
-    say(json.dumps(asdict(found), indent=1) if as_json else progress.summary(found, run))
+    if as_json:
+        say(json.dumps(asdict(overview.show(run)), indent=1))
+        return
+    from mlestar.telling import Teller
+
+    story = Teller(run).story()
+    say(progress.summary(story.summary, run))
+    say("")
+    progress.draw(story, whole, say)
 
 
 @app.command()
-def report(run: Run) -> None:
-    """The story of a run, in Markdown."""
-    from mlestar import overview
+def report(
+    run: Run,
+    page: Annotated[Path | None, typer.Option("--html", help="write the page to this file instead")] = None,
+    as_json: Json = False,
+) -> None:
+    """The story of a run, in Markdown; a finished run has it as report.html, too."""
+    from mlestar import overview, reporting
 
-    say(overview.report(run))
+    if page is not None:
+        try:
+            reporting.write(run, page)
+        except OSError as error:
+            raise SettingsError(f"--html {page}: the file cannot be written ({error.strerror})") from None
+        say(f"{page} is written")
+        return
+    say(reporting.told(run) if as_json else overview.report(run))
 
 
 @app.command()
@@ -147,7 +169,7 @@ def new(
 @app.command()
 def doctor() -> None:
     """What this machine has, what is missing, and the command that mends it."""
-    from mlestar import config, runs
+    from mlestar import config, stock
 
-    for name, found in runs.doctor(config.load()):
+    for name, found in stock.doctor(config.load()):
         say(f"{name:18} {found}")

@@ -32,9 +32,9 @@ def search(
     folder: Folder = "",
 ) -> None:
     """Search the recipes that the playbook chooses from; the word `search` may be left out."""
-    from mlestar import runs
+    from mlestar import stock
 
-    for recipe in runs.recipes(" ".join(query or []), folder):
+    for recipe in stock.recipes(" ".join(query or []), folder):
         why = " ".join(recipe.why.split())
         say(f"{recipe.name:30} {recipe.kind:5} {recipe.cell:12} {recipe.form:8} {why[:80]}")
 

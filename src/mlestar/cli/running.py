@@ -27,6 +27,7 @@ from mlestar.cli.options import (
     app,
     say,
 )  # fmt: skip
+from mlestar.cli.watching import beside
 
 
 @app.command()
@@ -44,6 +45,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="only say what it would ask for: calls, tokens, money, jobs")
     ] = False,
+    pages: Annotated[bool, typer.Option("--ui", help="serve live pages of the run while it goes on")] = False,
     as_json: Json = False,
 ) -> None:
     """Solve a task: search, refine, ensemble, and hand back a submission with an honest estimate."""
@@ -60,7 +62,7 @@ def run(
         return
     from mlestar import overview, progress, runs
 
-    with progress.watching() as watch:
+    with beside(pages, out or Path("runs")), progress.watching() as watch:
         folder = runs.start(task, out, settings, watch)
     found = overview.show(folder)
     say(json.dumps(asdict(found), indent=1) if as_json else progress.summary(found, folder))

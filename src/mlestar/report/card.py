@@ -93,8 +93,8 @@ def _opening(profile: Profile, final: Final, about: Card) -> str:
     error = " (± 2 standard errors)" if final.estimate.stderr is not None else ""
     return "\n\n".join([
         *([f"> {inert(asked)}"] if asked else []),
-        f"Expect **{inert(profile.metric)} {interval(final.estimate)}** on new rows like those of the test; {better} is "
-        f"better. In brackets is where the value is likely to lie{error}.",
+        f"Expect **{inert(profile.metric)} {interval(final.estimate)}** on new rows like those of the test; {better} "
+        f"is better. In brackets is where the value is likely to lie{error}.",
         *([f"Made by {inert(about.made)}."] if about.made else []),
     ])  # fmt: skip
 
@@ -149,7 +149,7 @@ def _made_of(final: Final, about: Card) -> str:
         return f"One model: {', '.join(inert(member.name) for member in about.members) or 'one script'}.{seeds}"
     how = "These weights chose the members; WEIGHTS in solution.py were learned later." if final.learned else ""
     rows = [
-        f"| {inert(m.name)} | {m.weight:.3f} | {code(m.address)} |"
+        f"| {inert(m.name)} | {m.weight:.3f} | {_names((m.address,))} |"
         for m in sorted(about.members, key=lambda m: -m.weight)
     ]
     table = "\n".join(["| member | weight | made in step |", "| --- | ---: | --- |", *rows])
@@ -179,11 +179,13 @@ def _limits(profile: Profile, final: Final, about: Card) -> list[str]:
     told = [
         "The estimate is for rows that are to the training rows as the test rows are: drawn in the same way, from the "
         f"same time and places ({code(profile.split)} split). Where new rows differ, nothing was measured.",
+        "Some features may be made of all rows that are given at once, so a row can get another prediction in other "
+        "company.",
         "The interval says how much the rows that were scored happen to matter; not whether the split is the right "
         "one, nor how another training set would do.",
     ]
     if final.estimate.stderr is None:
-        told[1] = "There is no interval: too few independent rows or groups were scored to tell how sure it is."
+        told[2] = "There is no interval: too few independent rows or groups were scored to tell how sure it is."
     if profile.warnings:
         told += [f"Warning: {inert(text)}." for text in profile.warnings if not text.startswith("leakage: ")]
     suspected = "; ".join(inert(text) for text in about.suspicions)
@@ -193,9 +195,7 @@ def _limits(profile: Profile, final: Final, about: Card) -> list[str]:
         *([f"the script does not name the columns {_names(about.unnamed)}"] if about.unnamed else []),
         *([f"{_names(profile.train_only)} (only training rows have it)"] if profile.train_only else []),
     ]
-    told.append(
-        f"Data that was not used: {'; '.join(unused)}." if unused else "Every file and column that there is was used."
-    )
+    told.append(f"Data that was not used: {'; '.join(unused)}." if unused else EVERYTHING)
     told += [inert(note) for note in final.notes]
     return told
 

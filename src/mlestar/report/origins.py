@@ -11,6 +11,7 @@ from mlestar.records import Recipe
 from mlestar.report.card import Origin
 
 FRAME = {"setup", "predict", "weights", "blend", "submit"}  # cells that are made for each script
+JOINS = "What reads the tables, joins the parts and writes the submission."
 LICENCE = "Apache-2.0, as mle-star is"
 _SENTENCE = re.compile(r"^.+?\.(?=\s|$)", re.DOTALL)
 
@@ -41,15 +42,8 @@ def origins(
         for r, cells, adapted in found.values()
     ]  # fmt: skip
     if frame:
-        rows.append(
-            Origin(
-                "mle-star",
-                "What reads the tables, joins the parts and writes the submission.",
-                "written here",
-                LICENCE,
-                tuple(frame),
-            )
-        )
+        parts = tuple(dict.fromkeys(name.partition(":")[0] for name in frame))
+        rows.append(Origin("mle-star", JOINS, "written here", LICENCE, parts))
     if written:
         rows.append(Origin(author, "Written for this run.", "this run", "yours", tuple(written)))
     return tuple(rows)

@@ -113,7 +113,7 @@ class Prepared:
         side = self.side(view)
         if self.source.pixels and view in NAMES:
             return pixelwise.judged(self.source, self.views, view, folder, self._metric, self.seed, save)
-        wanted, measure, names = form(self.source, side), self._measure(side), self._names(side)
+        wanted, measure, names = form(self.source, side), self._measure(side), self._names(view, side)
         return judge.judge_folder(folder, wanted, side.truth, side.owners, measure, self.seed, save, names=names)
 
     def score(self, view: str, prediction: Array, rows: Rows | None = None) -> float:
@@ -129,7 +129,7 @@ class Prepared:
     def judged(self, view: str, prediction: Array) -> Judged:
         """The judge's word on `prediction` for a view's test rows, without members."""
         side = self.side(view)
-        known, names = self._known(view, side), self._names(side)
+        known, names = self._known(view, side), self._names(view, side)
         return judge.weighed(self._measure(side), known, prediction, side.owners, names, self.seed)
 
     def blocks(self, view: str, count: int) -> Sequence[Rows]:
@@ -227,8 +227,10 @@ class Prepared:
         scaled = scaling.context(source, train, held)
         return Side(truth(source, held), self.cut.owners[held], strata(source, held), keys, sample, train, *scaled)
 
-    def _names(self, side: Side) -> dict[int, str]:
-        """What the owners are called, where they are groups of a column."""
+    def _names(self, view: str, side: Side) -> dict[int, str]:
+        """What the owners are called, where they are groups of a column, or images."""
+        if self.source.pixels is not None:
+            return dict(enumerate(self.views.images(view)[0]))
         kind, _, column = self.source.split.partition(":")
         if kind != "group" or side.truth is None:
             return {}

@@ -258,5 +258,5 @@ def _told(split: str, why: str, sealed: Rows, owners: Rows) -> str:
     if split.startswith("group:") and owners.max() < FOLDS:
         why += f", each of the {owners.max() + 1} is a fold"
     if not len(sealed):
-        return f"{split}: {why}; nothing sealed (too few rows or owners)"
-    return f"{split}: {why}; {len(sealed)} rows of {len(np.unique(owners[sealed]))} owners sealed"
+        return f"{why}; nothing sealed (too few rows or owners)"
+    return f"{why}; {len(sealed)} rows of {len(np.unique(owners[sealed]))} owners sealed"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from mlestar.tasks import horizons, molten, tables
 from mlestar.tasks.names import derived, fresh, renamed
 from mlestar.tasks.others import Others, others
 from mlestar.tasks.rowfiles import MOMENT, Filler, Store, emptied, paths, settle
-from mlestar.tasks.source import Source
+from mlestar.tasks.source import Source, Table
 from mlestar.tasks.splits import FOLDS, Cut, spread, strata
 from mlestar.tasks.times import moments
 
@@ -54,7 +55,7 @@ class Views:
                     self._copy(temporary)
                 else:
                     self._build(name, temporary)
-                _stamp(temporary)
+                stamp(temporary)
                 temporary.rename(target)
         return target
 
@@ -64,6 +65,21 @@ class Views:
             self._store.build()
             none, rng = np.array([], np.intp), np.random.default_rng([self.seed, 4])
             self._store.link(folder, rows, none, self.source.train.frame.iloc[none], rng)
+
+    def lay(self, folder: Path, test: pd.DataFrame, sample: pd.DataFrame) -> None:
+        """Fill a folder with all training rows and their files, and with test rows from elsewhere, without theirs."""
+        every, none = np.arange(len(self.source.train.frame)), np.array([], np.intp)
+        self._write(folder, self.source.train.frame, test, sample)
+        if self.source.kind != "custom":  # its very bytes, as in the real view
+            (folder / self.source.train.name).unlink()
+            Filler(folder).copy(self.source.folder / self.source.train.name, self.source.train.name)
+        self._others.lay(folder, every, none, test)
+        self.lend(folder, every)
+
+    @property
+    def sides(self) -> Mapping[str, Table]:
+        """Tables with more about the rows, by their ids."""
+        return self._others.sides
 
     def held(self, name: str) -> Rows:
         """Positions in the training table of a view's test rows, in the order of its test table."""
@@ -231,7 +247,7 @@ def _time_order(source: Source) -> NDArray[np.float64] | None:
     return moments(tables.texts(source.train.frame[column])) if bool(np.all(np.diff(when) >= 0)) else None
 
 
-def _stamp(folder: Path) -> None:
+def stamp(folder: Path) -> None:
     """Give every folder of a finished view the one time; a job behind a wall may be another user, and must enter."""
     for path, _, _ in os.walk(folder, topdown=False):
         os.chmod(path, 0o755)

@@ -1,0 +1,118 @@
+"""Predictions for rows that came after a run: its solution, fitted on all training rows, behind the same wall.
+
+`predict` is what the command line and the Python API call; everything that it writes is gone when it returns.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mlestar import casting, config, runs
+from mlestar.config import Settings
+from mlestar.errors import Interrupted, RunError
+from mlestar.executors.local import LocalExecutor
+from mlestar.housekeeping import stoppable
+from mlestar.journal import queries
+from mlestar.plain import word
+from mlestar.products.pinning import body
+from mlestar.records import Job, Limits, Outcome
+from mlestar.tasks.newrows import NewRows, lay
+from mlestar.tasks.prepared import Prepared, reopen
+
+SOLUTION = Path("best") / "solution.py"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One row per new row, in their order, with the columns of the sample submission.
+
+    `csv` is the table as bytes of a csv file; `notes` say what was ignored or made up; `seconds` the script took.
+    """
+
+    csv: bytes
+    rows: int
+    notes: tuple[str, ...]
+    seconds: float
+
+
+def predict(run: Path, new: Path, changes: Mapping[str, Any] | None = None) -> Predictions:
+    """Predict the rows of `new` with the solution in `best/` of a run.
+
+    `new` is a table (csv, tsv, json, jsonl, parquet) with the test's columns in any order, or a folder laid out like
+    the test side of the task, where rows have files. The id may be missing: then rows are numbered. `changes` are
+    settings that differ from the run's, as `config.changes` gives them. Raises RunError where there is no solution or
+    it fails, TaskError where `new` does not fit the task, SettingsError where nothing would hold the script.
+    """
+    facts = queries.facts(run)
+    script = solution(run)
+    settings = config.changed(facts.get("settings", {}), dict(changes or {}))
+    executor = casting.executor(settings, run)
+    if not _is_own(facts, script, settings):
+        runs.need_wall(executor.wall, settings, "the run's solution")
+    with stoppable() as stopping, _scratch(run) as scratch:
+        stopping.executor = executor
+        view = scratch / "view"
+        view.mkdir(mode=0o755)
+        laid = lay(_task(run, settings), new, view)
+        outcome = _run(executor, settings, script, view, scratch / "job")
+        return _delivered(laid, outcome, scratch / "job")
+
+
+def solution(run: Path) -> str:
+    """The script in `best/`. Raises RunError where there is none."""
+    try:
+        return (run / SOLUTION).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RunError(
+            f"{run} has no solution yet: {SOLUTION} is missing. `mle-star resume` goes on with the run"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{run / SOLUTION} cannot be read: {error}") from None
+
+
+def _task(run: Path, settings: Settings) -> Prepared:
+    return reopen(run, partial(runs.serve, settings))
+
+
+def _is_own(facts: Mapping[str, Any], script: str, settings: Settings) -> bool:
+    """Whether the script is what the run ended with, and mle-star's own recipes are all that is in it."""
+    final = facts.get("final") or {}
+    return not settings.library and not facts.get("strangers") and body(final.get("script", "")) == body(script)
+
+
+@contextmanager
+def _scratch(run: Path) -> Iterator[Path]:
+    """A folder beside the run's views, on whose disk the files of rows are: they are linked, not copied."""
+    (run / "views").mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".predict-", dir=run / "views"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(executor: LocalExecutor, settings: Settings, script: str, view: Path, folder: Path) -> Outcome:
+    given = settings.limits
+    limits = Limits(given.seconds, given.memory_mb, given.processes, given.disk_mb, given.output_kb, config.cores())
+    outcome = executor.run(Job("predict", script, str(view), str(folder), limits))
+    if outcome.state == "stopped":
+        raise Interrupted("stopped; nothing was written")
+    return outcome
+
+
+def _delivered(laid: NewRows, outcome: Outcome, folder: Path) -> Predictions:
+    if not outcome.ok:
+        last = (outcome.error or outcome.output).strip().rpartition("\n")[2]
+        more = "; --set limits.seconds=… allows more" * (outcome.state == "timeout")
+        raise RunError(f"the solution ended with {outcome.state} on these rows{more}: {word(last, 500)}")
+    try:
+        return Predictions(laid.deliver(folder), laid.form.rows, laid.notes, outcome.seconds)
+    except ValueError as error:
+        raise RunError(f"the solution ran on these rows, but what it left is {word(error, 500)}") from None
