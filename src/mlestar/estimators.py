@@ -1,7 +1,4 @@
-"""scikit-learn's interface: `MLEStarClassifier` and `MLEStarRegressor`, each fit of which is a whole run.
-
-`expected_failed_checks` says which of scikit-learn's estimator checks they do not pass, and why.
-"""
+"""scikit-learn's interface: `MLEStarClassifier` and `MLEStarRegressor`, each fit of which is a whole run."""
 
 from __future__ import annotations
 
