@@ -1,7 +1,8 @@
 VENV ?= .venv
 export VENV
 BIN = $(VENV)/bin
-PYTEST = $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
+WORKERS = $(shell expr $$(nproc) + 1)  # runs wait more than they compute
+PYTEST = $(BIN)/pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal
 
 .PHONY: help setup browser demo example test check fmt bench-tasks bench-playbook bench-ablation bench-overhead bench-views bench-soak chaos trust docs clean
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from mlestar import composing, scripts, votes
-from mlestar.brains.playbook.assemble import assemble, skeleton_recipe
+from mlestar.brains.playbook.assemble import assemble, changed, skeleton_recipe
 from mlestar.brains.playbook.shelf import Shelf
 from mlestar.brains.playbook.starting import by_family, quickest
 from mlestar.records import Column, Profile
@@ -109,6 +109,19 @@ def test_the_playbook_takes_them_up_for_text_only():
     assert "span-linear" not in {r.name for r in shelf.models}
     spans = Shelf(Library().recipes(), INSTALLED, profile_of(table.assign(form=""), ["form"], "lemma"))
     assert by_family(spans, 0, 0)[0].name == "span-linear"
+
+
+def test_another_model_does_not_keep_the_way_in_which_the_former_joined_its_members(tmp_path, monkeypatch):
+    cells, aims = inflected(300)
+    table = cells.assign(form=aims)
+    place = prepared(tmp_path, table[:200], table[200:], ["form"])
+    shelf = Shelf(Library().recipes(), INSTALLED, profile_of(table, ["form"]))
+    first, then = (shelf.named(name, "model") or shelf.models[0] for name in ("rules-members", "rules-quick"))
+    (place / "solution.py").write_text(changed(shelf, assemble(shelf, first), "model", then))
+    monkeypatch.chdir(place)
+    runpy.run_path("solution.py", run_name="__main__")
+    found = pd.read_csv("submission.csv", dtype=str, keep_default_na=False)
+    assert (found["form"] == table["form"][200:].to_numpy()).mean() >= 0.6
 
 
 def test_a_blend_of_texts_is_one_script_that_votes(tmp_path, monkeypatch):

@@ -90,11 +90,12 @@ def interval(score: Score) -> str:
 def _opening(profile: Profile, final: Final, about: Card) -> str:
     better = "higher" if profile.direction == "max" else "lower"
     asked = _asked(profile.description)
-    error = " (± 2 standard errors)" if final.estimate.stderr is not None else ""
+    known = final.estimate.stderr is not None
+    told = " In brackets is where the value is likely to lie (± 2 standard errors)." if known else ""
     return "\n\n".join([
         *([f"> {inert(asked)}"] if asked else []),
         f"Expect **{inert(profile.metric)} {interval(final.estimate)}** on new rows like those of the test; {better} "
-        f"is better. In brackets is where the value is likely to lie{error}.",
+        f"is better.{told}",
         *([f"Made by {inert(about.made)}."] if about.made else []),
     ])  # fmt: skip
 
@@ -106,7 +107,9 @@ def _asked(description: str) -> str:
 
 
 def _data(profile: Profile, about: Card) -> list[str]:
-    predicted = f"; predicted is {_PREDICTS[profile.predicts]} for {_names(profile.target)}" if profile.target else ""
+    predicted = (
+        f"; what is predicted: {_PREDICTS[profile.predicts]} for {_names(profile.target)}" if profile.target else ""
+    )
     told = [
         f"The task is {_KINDS.get(profile.kind, profile.kind)}{predicted}.",
         f"Learned from {about.rows} rows of {code(profile.train)}; {profile.test_rows} rows were to be predicted.",
@@ -118,7 +121,7 @@ def _data(profile: Profile, about: Card) -> list[str]:
         by_kind.setdefault(column.kind, []).append(column.name)
     if by_kind:
         listed = [f"{kind}: {_names(names)}" for kind, names in by_kind.items()]
-        told.append(f"{len(profile.columns)} feature columns ({'; '.join(listed)}).")
+        told.append(f"Feature columns: {len(profile.columns)} ({'; '.join(listed)}).")
     told += [f"A file for each row: {code(asset.train)} ({asset.kind})." for asset in profile.assets]
     return told
 
@@ -126,7 +129,11 @@ def _data(profile: Profile, about: Card) -> list[str]:
 def _scores(profile: Profile, final: Final, about: Card) -> list[str]:
     told = [f"Estimate: {interval(final.estimate)}."]
     if final.sealed is not None:
-        seen = "" if about.sealed_seen < 2 else f" They were looked at {about.sealed_seen} times in all."
+        seen = (
+            ""
+            if about.sealed_seen < 2
+            else f" They were looked at {about.sealed_seen} times in all, so it may flatter."
+        )
         told.append(
             f"It is the score of this very script on {about.sealed_rows} sealed rows, which no decision had seen.{seen}"
         )
@@ -144,7 +151,7 @@ def _scores(profile: Profile, final: Final, about: Card) -> list[str]:
 
 
 def _made_of(final: Final, about: Card) -> str:
-    seeds = f" Each is the mean of {final.bag} seeds." if final.bag > 1 else ""
+    seeds = f" Predictions are the mean of {final.bag} seeds." if final.bag > 1 else ""
     if len(about.members) < 2:
         return f"One model: {', '.join(inert(member.name) for member in about.members) or 'one script'}.{seeds}"
     how = "These weights chose the members; WEIGHTS in solution.py were learned later." if final.learned else ""
@@ -177,8 +184,8 @@ def _sources(about: Card) -> str:
 
 def _limits(profile: Profile, final: Final, about: Card) -> list[str]:
     told = [
-        "The estimate is for rows that are to the training rows as the test rows are: drawn in the same way, from the "
-        f"same time and places ({code(profile.split)} split). Where new rows differ, nothing was measured.",
+        "The estimate is for rows that relate to the training rows as those of the test do "
+        f"({code(profile.split)} split). For rows of another kind nothing was measured.",
         "Some features may be made of all rows that are given at once, so a row can get another prediction in other "
         "company.",
         "The interval says how much the rows that were scored happen to matter; not whether the split is the right "

@@ -156,8 +156,12 @@ def _lost_companions(shelf: Shelf, here: Mapping[str, str], model: Recipe) -> di
         special = origin is not None and (origin.cell == "model" or "native" in origin.tags)
         if special and plain is not None and name not in dict(model.cells):
             found[name] = plain
+    skeleton = shelf.skeleton(skeleton_recipe(shelf.profile, model.kind))
     if "predict" in here and "predict" not in dict(model.cells):
-        found["predict"] = shelf.skeleton(skeleton_recipe(shelf.profile, model.kind))
+        found["predict"] = skeleton
+    joined = shelf.origin("blend", here["blend"]) if "blend" in here else None
+    if joined is not None and joined.cell == "model" and "blend" not in dict(model.cells):
+        found["blend"] = skeleton  # the former model's way to join its members
     return found
 
 
