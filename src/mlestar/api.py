@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import shutil
 import tempfile
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,15 +12,15 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from mlestar import config, contributing, events, notebook, overview, predicting, runs
+from mlestar import config, contributing, events, given, notebook, overview, predicting, runs
 from mlestar.config import Settings
-from mlestar.errors import RunError, SettingsError, TaskError
+from mlestar.driving import Drive
+from mlestar.errors import RunError
 from mlestar.housekeeping import Watch
 from mlestar.journal import queries
 from mlestar.plain import word
 from mlestar.records import Direction, Summary
-from mlestar.tasks import frames, tables
-from mlestar.tasks.new import new
+from mlestar.tasks import frames
 from mlestar.telling import Teller
 
 _TRIED = ("quick", "candidate", "merger", "check", "variant", "attempt", "added", "blend")
@@ -75,7 +73,7 @@ class Run:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self._drive: _Drive | None = None
+        self._drive: Drive | None = None
 
     @property
     def summary(self) -> Summary:
@@ -175,7 +173,7 @@ class Run:
 
     def resume(self, *, progress: bool = True, wait: bool = True, **settings: Any) -> Run:
         """Go on: what was recorded is replayed, nothing is paid for twice. `settings` are those that change."""
-        changes = nested(settings)
+        changes = given.nested(settings)
         return self._driven(lambda watch: runs.resume(self.folder, changes, watch), progress, wait)
 
     def finish(self, *, progress: bool = True) -> Run:
@@ -193,7 +191,7 @@ class Run:
             raise RunError(f"{self.folder} goes on already: run.wait() waits for it, run.stop() ends it")
         self._drive = None
         if not wait:
-            self._drive = _Drive(work)
+            self._drive = Drive(work)
             return self
         with notebook.watching(progress) as watch:
             work(watch)
@@ -210,39 +208,6 @@ class Run:
         best = self.best
         score = repr(self.score) if self.score else "no score yet"
         return notebook.described(self.summary, str(self.folder), score, word(best.name) if best else "none yet")
-
-
-class _Drive:
-    """A run driven in a thread of this process, which ends with it; the journal keeps what was done."""
-
-    def __init__(self, work: Callable[[Watch], object]) -> None:
-        self._error: BaseException | None = None
-        self._over = threading.Event()
-        threading.Thread(target=self._work, args=(work,), daemon=True).start()
-
-    def _work(self, work: Callable[[Watch], object]) -> None:
-        try:
-            work(lambda told: None)
-        except BaseException as error:  # it is raised where somebody waits
-            self._error = error
-        finally:
-            self._over.set()
-
-    def goes_on(self) -> bool:
-        """Whether it has not ended."""
-        return not self._over.is_set()
-
-    def begun(self, folder: Path) -> None:
-        """Wait until the folder is a run's; raises what ended it before."""
-        while not (folder / "journal.db").exists():
-            if self._over.wait(events.TICK):
-                self.wait(0)
-                return
-
-    def wait(self, timeout: float | None) -> None:
-        """Wait for the end, and raise what it was, if it was an error."""
-        if self._over.wait(timeout) and self._error is not None:
-            raise self._error
 
 
 def open(folder: str | Path) -> Run:
@@ -277,69 +242,15 @@ def solve(
     Raises SettingsError and TaskError, which name what is wrong; Interrupted, after which `run.resume()` goes on;
     NoSolution where nothing valid came out.
     """
-    made = config.load(None, **nested({"brain": brain, "budget": budget, "seed": seed, **settings}))
-    place, name = _known(task, target, test, metric)
+    made = config.load(None, **given.nested({"brain": brain, "budget": budget, "seed": seed, **settings}))
+    place, name = given.known(task, target, test, metric)
     run = Run(out if out is not None else runs.new_folder(name))
     if place is None:
         beside = run.folder.with_name(f"{run.folder.name}-task")
-        place = _laid(task, str(target), test, beside / name, metric, made)
+        place = given.laid(task, str(target), test, beside / name, metric, made)
     return begin(run, place, made, progress, wait)
 
 
 def begin(run: Run, task: Path, settings: Settings, progress: bool = False, wait: bool = True) -> Run:
     """Start a run on a task folder."""
     return run._driven(lambda watch: runs.start(task, run.folder, settings, watch), progress, wait)
-
-
-def _known(
-    task: str | Path | pd.DataFrame, target: str | None, test: object, metric: str | None
-) -> tuple[Path | None, str]:
-    """The task's folder, None where it is yet to be made; and a name for the run."""
-    if isinstance(task, pd.DataFrame):
-        if target is None:
-            raise SettingsError('which column of the frame is to be predicted? Say solve(frame, target="…")')
-        return None, "table"
-    place = Path(task)
-    if place.is_file():
-        if target is None:
-            raise SettingsError(f'which column of {place} is to be predicted? Say solve({str(task)!r}, target="…")')
-        return None, tables.stem(place.name)
-    if not place.exists():
-        raise TaskError(f"{place}: there is no such task folder or table file")
-    for name, value in (("target", target), ("test", test), ("metric", metric)):
-        if value is not None:
-            raise SettingsError(f"{name}= is for a single table; {place} is a task folder, whose task.toml says it")
-    return place, runs.name_of(place)
-
-
-def _laid(
-    task: str | Path | pd.DataFrame, target: str, test: str | Path | pd.DataFrame | None, out: Path,
-    metric: str | None, settings: Settings,
-) -> Path:  # fmt: skip
-    """A task folder of a table; what was made of it is taken away again where it cannot be one."""
-    if out.parent.exists():
-        raise TaskError(f"{out.parent} exists already: name another run with out=, or remove it")
-    rows = frames.load(Path(test)) if isinstance(test, str | Path) else test
-    out.parent.mkdir(parents=True)
-    try:
-        if rows is None and not isinstance(task, pd.DataFrame):
-            return new(Path(task), target, out, metric, seed=settings.seed)
-        frame = task if isinstance(task, pd.DataFrame) else frames.load(Path(task))
-        return frames.folder(frame, target, out, rows, metric, settings.seed)
-    except BaseException:
-        shutil.rmtree(out.parent, ignore_errors=True)
-        raise
-
-
-def nested(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings as sections: `{"refine.outer": 4}` is `{"refine": {"outer": 4}}`; what is None is not said."""
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        if value is None:
-            continue
-        *sections, last = name.split(".")
-        spot = found
-        for section in sections:
-            spot = spot.setdefault(section, {})
-        spot[last] = {**spot.get(last, {}), **value} if isinstance(value, dict) else value
-    return found

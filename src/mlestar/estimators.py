@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
-from mlestar import api, config
+from mlestar import api, config, given
 from mlestar.errors import TaskError
 from mlestar.tasks import frames, metrics
 
@@ -62,8 +62,8 @@ class _Solved(BaseEstimator):  # type: ignore[misc]
         """Make the task, and its run; one of the same content that has ended is taken as it is."""
         name = _free(frame, "target")
         train = frame.assign(**{name: target.to_numpy()})
-        given = {"brain": self.brain, "budget": self.budget, "seed": self.seed, "jobs": self.jobs}
-        made = config.load(None, **api.nested({**given, **(self.settings or {})}))
+        said = {"brain": self.brain, "budget": self.budget, "seed": self.seed, "jobs": self.jobs}
+        made = config.load(None, **given.nested({**said, **(self.settings or {})}))
         content = [frames.digest(train), metric, split, *labels, made.model_dump_json(exclude={"jobs"})]
         key = hashlib.sha256("\0".join(content).encode()).hexdigest()[:16]
         run = api.Run(Path("runs" if self.out is None else self.out) / f"fit-{key}")
