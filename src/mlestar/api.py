@@ -245,6 +245,7 @@ def solve(
     made = config.load(None, **given.nested({"brain": brain, "budget": budget, "seed": seed, **settings}))
     place, name = given.known(task, target, test, metric)
     run = Run(out if out is not None else runs.new_folder(name))
+    given.free(run.folder)
     if place is None:
         beside = run.folder.with_name(f"{run.folder.name}-task")
         place = given.laid(task, str(target), test, beside / name, metric, made)

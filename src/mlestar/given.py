@@ -10,7 +10,7 @@ import pandas as pd
 
 from mlestar import runs
 from mlestar.config import Settings
-from mlestar.errors import SettingsError, TaskError
+from mlestar.errors import RunError, SettingsError, TaskError
 from mlestar.tasks import frames, tables
 from mlestar.tasks.new import new
 
@@ -34,6 +34,12 @@ def known(
         if value is not None:
             raise SettingsError(f"{name}= is for a single table; {place} is a task folder, whose task.toml says it")
     return place, runs.name_of(place)
+
+
+def free(run: Path) -> None:
+    """Raise RunError where another run is."""
+    if (run / "journal.db").exists():
+        raise RunError(f"{run} holds a run already: mlestar.open({str(run)!r}) opens it; or name another with out=")
 
 
 def laid(
