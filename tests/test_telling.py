@@ -8,7 +8,7 @@ from mlestar.errors import RunError
 from mlestar.journal.following import Follower
 from mlestar.journal.store import Store
 from mlestar.overview import show
-from mlestar.records import Attempt, Plan
+from mlestar.records import Attempt, Judged, Outcome, Plan
 from mlestar.telling import Sittings, Teller
 from mlestar.workbench import Execution
 
@@ -54,6 +54,14 @@ def test_what_runs_and_what_failed_is_told(growing):
     teller.look()
     node = teller.story().node("start")
     assert (node.state, node.reason, node.runs[0].state) == ("failed", "E: no", "exception")
+
+
+def test_a_look_has_nothing_to_judge_and_did_not_fail(growing):
+    looked = Execution(Outcome("ok", 1.0), Judged("nothing to judge"))
+    growing.step("start/look/look/all", "execute", {}, Execution, lambda: looked)
+    teller = Teller(growing.run)
+    teller.look()
+    assert [(node.kind, node.state, node.reason) for node in teller.story().nodes] == [("look", "done", "")]
 
 
 def test_a_step_that_was_given_up_is_gone(growing):

@@ -116,9 +116,9 @@ def test_show_prints_a_table_only_where_there_were_calls(tmp_path, mle_star):
     })  # fmt: skip
     told = mle_star("show", run).stdout
     table = told[told.index("role") :].split("\n  ")
-    assert re.split(r" {2,}", table[0]) == list(costs.HEAD)
-    assert re.split(r" {2,}", table[1])[:6] == ["coder", "relay", "1", "–", "–", "–"]
-    assert re.split(r" {2,}", table[2])[:6] == ["planner", MODEL, "1", "1,000", "400", "200"]
+    assert re.split(r" {2,}", table[0]) == ["role", "who answered", "calls", "tokens in", "out", "price"]
+    assert re.split(r" {2,}", table[1])[:5] == ["coder", "relay", "1", "–", "–"]
+    assert re.split(r" {2,}", table[2])[:5] == ["planner", MODEL, "1", "1,000", "200"]
     assert re.split(r" {2,}", table[3])[:2] == ["all", "2"]
     found = json.loads(mle_star("show", run, "--json").stdout)
     assert [u["role"] for u in found["usage"]] == ["coder", "planner"]

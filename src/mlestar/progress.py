@@ -7,20 +7,24 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from mlestar.plain import word
+from mlestar.plain import clean, word
 from mlestar.records import Progress, Summary, Trial, Usage
 from mlestar.report import costs
 from mlestar.report.story import Story
-from mlestar.report.tree import tree
+from mlestar.report.tree import SCREEN, tree
 
 LINE = 500  # characters of one
-MOST_OF_A_STEP = 4  # lines of the tree
+WIDTH = 80  # characters of a screen's line
+MOST_WARNINGS = 4
+MOST_ROLES = 5  # named in the table of calls
+COLUMNS = (0, 1, 2, 3, 5, 7)  # of that table: role, who answered, calls, tokens in and out, price
 MOST_GROUPS = 8  # named in a line
 PHASES = {
     "start": "start", "init": "initial solution", "refine": "refinement", "ensemble": "ensemble",
@@ -94,46 +98,63 @@ def clock(seconds: float) -> str:
 
 
 def summary(found: Summary, run: Path) -> str:
-    """A run on one screen."""
-    name = shlex.quote(str(run))  # it may be copied into a shell
+    """A run on one screen of 80 columns; paths and commands may be wider, for they are copied, and unknown prices."""
     arrow = "higher is better" if found.direction == "max" else "lower is better"
-    lines = [
-        f"{word(found.task)}: {found.state}",
-        f"  metric    {word(found.metric)} ({arrow}), {found.folds or '?'} {'fold' if found.folds == 1 else 'folds'}",
-        f"  split     {word(found.split)}: {word(found.split_evidence, LINE)}",
-        f"  expect    {_score(found.estimate, found.estimate_stderr)}",
-        f"  search    {_score(found.search_score, found.search_stderr)}",
-        f"  sealed    {_score(found.sealed_score, found.sealed_stderr)}{_seen(found)}",
+    phases = ", ".join(f"{name} {value:.5f}" for name, value in found.phases if value is not None)
+    facts = [
+        f"metric    {word(found.metric)} ({arrow}), {found.folds or '?'} {'fold' if found.folds == 1 else 'folds'}",
+        f"split     {word(found.split)}: {word(found.split_evidence, LINE)}",
+        f"expect    {_score(found.estimate, found.estimate_stderr)}",
+        f"search    {_score(found.search_score, found.search_stderr)}",
+        f"sealed    {_score(found.sealed_score, found.sealed_stderr)}{_seen(found)}",
+        *by_group(found.split, found.groups),
     ]
-    lines += [f"  {word(line, LINE)}" for line in by_group(found.split, found.groups)]
     if found.optimism is not None:
-        lines.append(f"  optimism  {found.optimism:+.5f} (positive: the search promised too much)")
-    lines += [f"  {name:22} {value:.5f}" for name, value in found.phases if value is not None]
-    lines.append(f"  {found.jobs} jobs, {found.brain_calls} brain calls, {clock(found.seconds)}")
-    lines += [f"  {line}" for line in _usage(found.usage)]
-    lines.append(f"  wall      {found.sandbox} ({found.sandbox_about})")
-    lines += [f"  warning: {word(warning, LINE)}" for warning in found.warnings]
+        facts.append(f"optimism  {found.optimism:+.5f} (positive: the search promised too much)")
+    facts += [f"best      {phases}"] if phases else []
+    facts.append(f"took      {found.jobs} jobs, {found.brain_calls} brain calls, {clock(found.seconds)}")
+    calls = [f"  {line}" for line in _usage(found.usage)]
+    last = [f"wall      {found.sandbox} ({found.sandbox_about})"]
+    last += [f"warning:  {word(warning, LINE)}" for warning in found.warnings[:MOST_WARNINGS]]
+    if len(found.warnings) > MOST_WARNINGS:
+        last.append(f"warning:  and {len(found.warnings) - MOST_WARNINGS} more, which the report tells")
+    lines = [word(f"{word(found.task)}: {found.state}", WIDTH), *_folded(facts), *calls, *_folded(last)]
+    return "\n".join([*lines, *_onward(found, run)])
+
+
+def _folded(facts: Sequence[str]) -> list[str]:
+    """Each in at most two lines of a screen."""
+    fold = textwrap.TextWrapper(
+        WIDTH, "  ", " " * 12, max_lines=2, placeholder=" …", break_on_hyphens=False,
+    )  # fmt: skip
+    return [line for fact in facts for line in fold.wrap(clean(fact))]
+
+
+def _onward(found: Summary, run: Path) -> list[str]:
+    """Where the results are, and what to do next."""
+    name = shlex.quote(str(run))  # it may be copied into a shell
+    lines = []
     if found.best:
         lines.append(f"  {found.best}/submission.csv and solution.py")
         page = run / "report.html"
         lines.append(f"  the story: {page}" if page.exists() else f"  `mle-star report {name}` tells the story")
     if found.state in ("interrupted", "stopped", "paused"):
         lines.append(f"  `mle-star resume {name}` goes on")
-    return "\n".join(lines)
+    return lines
 
 
-def draw(story: Story, whole: bool, say: Callable[[str], None]) -> None:
+def draw(story: Story, whole: bool, plain: bool, say: Callable[[str], None]) -> None:
     """Show the tree of what was tried; on a terminal, what the delivered solution is made of stands out."""
-    console = Console()
-    for line in tree(story, None if whole else MOST_OF_A_STEP):
-        told = f"{'*' if line.part else ' '} {line.text}"
-        if console.is_terminal and not console.no_color:
-            style = "green" if line.part else "" if line.text.startswith(("├", "└")) else "bold"
-            console.print(Text(told, style=style), soft_wrap=True)
+    console = Console(no_color=plain or None)
+    for line in tree(story, None if whole else SCREEN):
+        told = f"{line.mark} {line.text}"
+        if console.is_terminal:
+            style = "green" if line.mark == "*" else "" if line.text.startswith(("├", "└")) else "bold"
+            console.print(Text(told, style="" if console.no_color else style), no_wrap=True, overflow="ellipsis")
         else:
-            say(told)
+            say(told.replace("├ ", "|- ", 1).replace("└ ", "`- ", 1))
     if story.weights:
-        say(f"* part of what was delivered: {word(story.final)}")
+        say(f"* part of what was delivered ({word(story.final, 30)})   : what such a part was made from")
 
 
 def by_group(split: str, groups: Sequence[tuple[str, float]]) -> list[str]:
@@ -150,8 +171,12 @@ def _usage(usage: Sequence[Usage]) -> list[str]:
     """What calls took, as a table with a last line for all; nothing where there were none."""
     if not usage:
         return []
-    rows = [tuple(word(cell, 30) for cell in costs.cells(used)) for used in (*usage, costs.total(usage))]
-    return costs.aligned([costs.HEAD, *rows], 2)
+    ranked = sorted(usage, key=lambda used: -used.calls)
+    shown = [used for used in usage if used in ranked[:MOST_ROLES]]
+    rest = [costs.total(ranked[MOST_ROLES:])] if len(ranked) > MOST_ROLES else []
+    kept = [replace(used, role=f"{len(ranked) - MOST_ROLES} more") for used in rest]
+    rows = [costs.cells(used) for used in (*shown, *kept, costs.total(usage))]
+    return costs.aligned([[word(row[i], 18) for i in COLUMNS] for row in (costs.HEAD, *rows)], 2)
 
 
 def _score(value: float | None, error: float | None) -> str:

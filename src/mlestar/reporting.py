@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -40,3 +41,13 @@ def write(run: Path, place: Path | None = None) -> None:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
         raise
+
+
+def keep(run: Path) -> None:
+    """Write the page of a run that is done. What goes wrong is a warning: the run's answer is kept already."""
+    try:
+        write(run)
+    except Exception as error:  # a mistake of ours, too: tests make an error of the warning
+        trouble = f"{run / NAME} could not be written ({type(error).__name__}: {error})"
+        again = f"the run is done all the same; `mle-star report {run} --html FILE` tries again"
+        warnings.warn(f"{trouble}; {again}", RuntimeWarning, stacklevel=2)

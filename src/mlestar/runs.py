@@ -11,7 +11,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -163,8 +163,7 @@ def drive(store: Store, play: Callable[[], Final | None]) -> Path:
     if final.sealed is not None:
         ended |= ending.looked(before, final.script)
     store.set_facts(ended)
-    with suppress(OSError):  # what counts is kept already, and `mle-star report` makes it again
-        reporting.write(run)
+    reporting.keep(run)
     return run
 
 

@@ -112,7 +112,8 @@ class Teller:
         found = json.loads(row.result)
         outcome, judged = found["outcome"], found["judged"]
         self._opened.update(outcome["opened"])
-        reason = "" if judged["value"] is not None else word(judged["reason"] or "")
+        looked = _kind(row.address) == "look"  # which makes nothing that could be judged
+        reason = "" if looked or judged["value"] is not None else word(judged["reason"] or "")
         if outcome["state"] != "ok":
             reason = word((outcome["error"].strip().splitlines() or [outcome["state"]])[-1], MOST_SAID)
         return Run(

@@ -62,14 +62,18 @@ class Page:
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("request", lambda request: self.asked.append(request.url))
 
-    def sound(self, address):
-        """No complaint in the console; nobody else was asked; no serious complaint of axe; nothing is cut off."""
+    def accessible(self):
+        """No serious complaint of axe; nothing is cut off."""
         from axe_core_python.sync_playwright import Axe
 
         found = Axe().run(self.page)["violations"]
         assert [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")] == []
         width = self.page.viewport_size["width"]
         assert self.page.evaluate("document.documentElement.scrollWidth") <= width
+
+    def sound(self, address):
+        """The page is accessible; no complaint in the console; nobody else was asked."""
+        self.accessible()
         assert self.wrong == []
         assert all(url.startswith((address, "data:")) for url in self.asked)
         self.context.close()
@@ -89,6 +93,7 @@ def test_each_page_is_sound(browser, serve, growing, width, scheme):
     address = serve(growing.run)
     one = Page(browser, width, scheme)
     one.page.goto(address)
+    one.accessible()
     one.page.get_by_role("link", name="run").click()
     one.page.wait_for_selector("#time svg")
     one.page.get_by_role("treeitem", name="candidate/0").click()
@@ -106,6 +111,12 @@ def test_the_tree_is_walked_by_keys(browser, serve, growing):
     one = Page(browser)
     one.page.goto(serve(growing.run) + "runs/run")
     one.page.wait_for_selector("[role=tree] [tabindex='0']")
+    order = []
+    for _ in range(30):
+        one.page.keyboard.press("Tab")
+        order.append(one.page.evaluate("document.activeElement.dataset.id ?? document.activeElement.textContent"))
+    wanted = ["All runs", "Score over time", "What was tried", "Report", "Stop", "Send", "start"]
+    assert [each for each in order if each in wanted][: len(wanted)] == wanted
     one.page.focus("[role=tree] [tabindex='0']")
     focused = "document.activeElement.dataset.id"
     init, first = "branch-0/init", "branch-0/init/candidate/0"
@@ -183,3 +194,17 @@ def grow(store, count):
         here = f"branch-0/refine/{i // 50}/inner/{i % 50}"
         store.step(f"{here}/fold-0", "execute", {"at": here}, Execution, lambda: execution(0.5))
         store.publish(here, Tried("name", "s", script, (), score(0.5 + i / 1e5), None, False, 1.0))
+
+
+def test_what_is_new_is_on_the_page_within_a_second(browser, serve, growing):
+    evaluated(growing, "start", 0.5)
+    one = Page(browser)
+    address = serve(growing.run)
+    one.page.goto(f"{address}runs/run")
+    one.page.wait_for_selector("[data-address=start]")
+    one.page.get_by_text("running, live").wait_for()
+    evaluated(growing, "branch-0/init/candidate/0", 0.7)
+    written = time.monotonic()
+    one.page.wait_for_selector("[data-address='branch-0/init/candidate/0']")
+    assert time.monotonic() - written < 4  # about 0.4 s on a machine at rest
+    one.sound(address)

@@ -80,6 +80,11 @@ def test_wishes_need_the_token(growing, client):
     assert client.post("/runs/run/hint", content="x").status_code == 403
     assert client.post("/runs/run/hint", content="x", headers={"x-token": "wrong"}).status_code == 403
     key = {"x-token": token(client)}
+    assert (
+        client.post("/runs/run/hint", content="x", headers={**key, "origin": "http://evil.example"}).status_code == 403
+    )
+    assert client.post("/runs/run/hint", content=iter([b"x" * 9_000] * 9), headers=key).status_code == 413
+    assert Mail(growing.run).letters("steer") == []
     assert client.post("/runs/run/hint", content="look at the id", headers=key).json()["said"]
     assert client.post("/runs/run/forbid", content="catboost", headers=key).status_code == 200
     letters = Mail(growing.run).letters("steer")
@@ -134,3 +139,35 @@ def test_a_port_that_is_taken_is_named():
     with pytest.raises(SettingsError, match=f"--port {port}"):
         Server([], port)
     first.close()
+
+
+def test_fifty_runs_are_listed_at_once_and_read_again_only_where_somebody_wrote(growing, tmp_path):
+    evaluated(growing, "start", 0.5)
+    facts = {"name": "t", "state": "done", "settings": {"brain": "playbook"}}
+    for i in range(49):
+        with Store.create(tmp_path / f"other-{i}", facts) as store:
+            evaluated(store, "start", 0.5)
+    with served(tmp_path) as client:
+        page = client.get("/")
+        assert page.text.count('href="/runs/') == 50
+        assert page.elapsed.total_seconds() < 5  # 0.03 s on a machine at rest
+        first, again = client.get("/runs.json"), client.get("/runs.json")
+        assert len(first.json()) == 50
+        assert again.json() == first.json()
+        assert again.elapsed < first.elapsed
+        evaluated(growing, "branch-0/init/candidate/0", 0.7)
+        jobs = {row["name"]: row["jobs"] for row in client.get("/runs.json").json()}
+        assert (jobs["run"], jobs["other-3"]) == (2, 1)
+
+
+def test_a_stream_that_connects_again_hears_only_what_is_new(growing, client):
+    evaluated(growing, "start", 0.5)
+
+    def first(seen):
+        with client.stream("GET", "/runs/run/events", headers={"last-event-id": seen}) as answer:
+            return next(line for line in answer.iter_lines() if line.startswith("id: ")).removeprefix("id: ")
+
+    seen = first("")
+    evaluated(growing, "branch-0/init/candidate/0", 0.7)
+    assert int(first(seen)) == int(seen) + 1
+    assert first("not a number") == str(int(seen) + 1)

@@ -33,6 +33,7 @@ def show(
     run: Run,
     as_json: Json = False,
     whole: Annotated[bool, typer.Option("--all", help="all that was tried, not a screenful")] = False,
+    plain: Annotated[bool, typer.Option("--no-color", help="no colour; NO_COLOR does the same")] = False,
 ) -> None:
     """What is known of a run, while it goes on or afterwards: its numbers, and the tree of what was tried."""
     from mlestar import overview, progress
@@ -45,7 +46,7 @@ def show(
     story = Teller(run).story()
     say(progress.summary(story.summary, run))
     say("")
-    progress.draw(story, whole, say)
+    progress.draw(story, whole, plain, say)
 
 
 @app.command()

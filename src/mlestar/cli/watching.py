@@ -7,11 +7,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlestar.cli.options import app, say
+
+if TYPE_CHECKING:
+    from mlestar.dashboard import Server
 
 PORT = 8642
 
@@ -23,8 +26,6 @@ def ui(
     browser: Annotated[bool, typer.Option("--open/--no-open", help="open the page in a browser")] = True,
 ) -> None:
     """Live pages over runs, for a browser on this machine: scores, the tree, effects, diffs; stop, resume, hint."""
-    import webbrowser
-
     from mlestar.dashboard import Server
     from mlestar.errors import SettingsError
 
@@ -35,8 +36,19 @@ def ui(
     server = Server(found, port)
     say(f"{server.address} shows {', '.join(map(str, found))}; Ctrl-C ends it")
     if browser:
-        webbrowser.open(server.address)
+        _open(server.address)
     server.serve()
+
+
+def _open(address: str) -> None:
+    """Open a browser, where there is one with a window of its own: one in the terminal would hide what we say."""
+    import webbrowser
+
+    try:
+        if type(webbrowser.get()) is not webbrowser.GenericBrowser:
+            webbrowser.open(address)
+    except webbrowser.Error:
+        return
 
 
 @contextmanager
@@ -45,13 +57,14 @@ def beside(wanted: bool, place: Path) -> Iterator[None]:
     if not wanted:
         yield
         return
-    from mlestar.dashboard import Server
     from mlestar.errors import SettingsError
 
     try:
-        server = Server([place], PORT)
-    except SettingsError:  # another run's pages, perhaps
-        server = Server([place], 0)
+        server = _server(place)
+    except SettingsError as error:  # pages are no reason not to run
+        say(f"there are no live pages: {error}", sys.stderr)
+        yield
+        return
     thread = threading.Thread(target=server.serve, name="pages", daemon=True)
     thread.start()
     say(f"{server.address} shows the run", sys.stderr)
@@ -60,3 +73,14 @@ def beside(wanted: bool, place: Path) -> Iterator[None]:
     finally:
         server.stop()
         thread.join()
+
+
+def _server(place: Path) -> Server:
+    """At the usual port, or at any where that is taken: by the pages of another run, perhaps."""
+    from mlestar.dashboard import Server
+    from mlestar.errors import SettingsError
+
+    try:
+        return Server([place], PORT)
+    except SettingsError:
+        return Server([place], 0)

@@ -27,7 +27,7 @@ def list_page(rows: Sequence[Mapping[str, Any]]) -> str:
         for row in rows
     ]  # fmt: skip
     body = table(head, cells, 3, "Runs") if cells else Safe("<p>There is no run here yet.</p>")
-    return _page("Runs", f"<header><h1>Runs</h1></header><main id='runs' aria-live='polite'>{body}</main>", "runs.js")
+    return _page("Runs", f"<header><h1>Runs</h1></header><main id='runs'>{body}</main>", "runs.js")
 
 
 def run_page(name: str, state: str, task: str, token: str) -> str:
@@ -48,7 +48,8 @@ def run_page(name: str, state: str, task: str, token: str) -> str:
     return _page(
         f"{name}: {task}",
         f"""<header><p><a href="/">All runs</a></p><h1>{text(task)} <small>{text(name)}</small></h1>
-<div id="summary" class="answer" aria-live="polite"><p class="lead">{text(state)}</p></div>
+<p class="soft" role="status"><span id="state">{text(state)}</span>, <span id="live">connecting</span></p>
+<div id="summary" class="answer"><p class="lead">{text(state)}</p></div>
 <nav aria-label="parts of this page">{links} <a href="{here}/report.html">Report</a></nav>{controls}</header>
 <main data-run="{text(here)}" data-token="{text(token)}">{parts}</main>
 <aside id="panel" aria-label="details" hidden tabindex="-1"></aside>""",

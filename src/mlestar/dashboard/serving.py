@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlestar import reporting
 from mlestar.dashboard.pages import list_page, run_page
-from mlestar.dashboard.watched import Shelf
+from mlestar.dashboard.watched import Shelf, about
 from mlestar.errors import MleStarError, SettingsError
 from mlestar.plain import word
 from mlestar.report import page
@@ -31,7 +31,8 @@ HOST = "127.0.0.1"
 PAUSE = 0.3  # seconds between two looks into a journal that somebody watches
 MOST_SAID = 10_000  # bytes of a wish
 _STATIC = Path(__file__).parent / "static"
-# Plotly sets styles of single elements; all text that is not ours goes in as text.
+# Plotly sets styles of single elements and brings a sheet for its maps, which differs with its version; all text that
+# is not ours goes in as text.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -66,14 +67,14 @@ def application(shelf: Shelf, token: str, leaving: Callable[[], bool]) -> Starle
     """
 
     async def listed(request: Request) -> Response:
-        return HTMLResponse(list_page(await run_in_threadpool(shelf.listed)))
+        return HTMLResponse(list_page(await run_in_threadpool(shelf.named)))
 
     async def listed_json(request: Request) -> Response:
         return JSONResponse(await run_in_threadpool(shelf.listed))
 
     async def shown(request: Request) -> Response:
         name = request.path_params["name"]
-        state, task = await run_in_threadpool(lambda: shelf.run(name).about())
+        state, task = await run_in_threadpool(lambda: about(shelf.run(name).run))
         return HTMLResponse(run_page(name, state, task, token))
 
     async def told(request: Request) -> Response:
@@ -103,12 +104,16 @@ def application(shelf: Shelf, token: str, leaving: Callable[[], bool]) -> Starle
         return FileResponse(path, media_type="text/plain", filename=file)
 
     async def wish(request: Request) -> Response:
+        host = f"http://{request.headers.get('host')}"
+        if request.headers.get("origin", host) != host:
+            return JSONResponse({"error": "only pages of this server may change a run"}, 403)
         if not hmac.compare_digest(request.headers.get("x-token", "").encode(), token.encode()):
             return JSONResponse({"error": "reload the page: it was made by another start of this server"}, 403)
-        if int(request.headers.get("content-length", "0")) > MOST_SAID:
-            return JSONResponse({"error": "that is too long"}, 413)
+        body = await _body(request)
+        if body is None:
+            return JSONResponse({"error": f"that is too long: at most {MOST_SAID:,} bytes"}, 413)
         run, verb = await run_in_threadpool(shelf.run, request.path_params["name"]), request.path_params["verb"]
-        text = (await request.body()).decode("utf-8", "replace")
+        text = body.decode("utf-8", "replace")
         calls: dict[str, Callable[[], str]] = {"stop": run.stop, "resume": run.resume}
         said = await run_in_threadpool(calls.get(verb, lambda: run.say(verb, text)))
         return JSONResponse({"said": said})
@@ -128,6 +133,16 @@ def application(shelf: Shelf, token: str, leaving: Callable[[], bool]) -> Starle
         ],
         exception_handlers={MleStarError: _refused},
     )  # fmt: skip
+
+
+async def _body(request: Request) -> bytes | None:
+    """What was sent; None where it is too long, of which no more is read."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_SAID:
+            return None
+    return body
 
 
 async def _versions(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from mlestar.report.story import Node, Story
 from mlestar.report.tree import steps
 
 MOST_OUTPUT, MOST_SCRIPT = 20_000, 200_000  # characters
-MOST_IDEAS, MOST_NOTES, MOST_FILES = 200, 200, 300
+MOST_LINES = 5_000  # that are compared
+MOST_GAINS, MOST_IDEAS, MOST_NOTES, MOST_FILES = 100, 200, 200, 300
 
 
 def shown(story: Story) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def shown(story: Story) -> dict[str, Any]:
     return {
         "summary": {**asdict(found), "usage": []}, "steps": story.steps, "running": list(story.running),
         "tree": [{"step": step, "nodes": [_row(node, used) for node in nodes]} for step, nodes in steps(story)],
-        "gains": [[round(g.at), g.kind, word(g.name), g.address, str(g.score)] for g in story.gains],
+        "gains": [[round(g.at), g.kind, word(g.name), g.address, str(g.score)] for g in story.gains[-MOST_GAINS:]],
         "scores": figures.scores(story), "costs": figures.costs(story),
         "effects": [[place, figures.effects(story, place)] for place, _ in story.ablations],
         "targets": [[place.rpartition("/")[0], t.cell, word(t.why, 500)] for place, t in story.targets],
@@ -50,19 +52,29 @@ def _row(node: Node, used: set[str]) -> list[Any]:
 def detail(run: Path, story: Story, node: Node) -> dict[str, Any]:
     """One node: its plan, how its script differs from what it was made from, its executions with what they printed."""
     script, before = _text(run, node.script), ""
-    if len(node.parents) == 1 and script:
+    if node.parents and script:
         parent = story.node(node.parents[0])
         before = _text(run, parent.script) if parent else ""
-    rows = {row.address: row.result for row in queries.steps(run, node.address) if row.verb == "execute"}
+    rows = queries.steps(run, node.address)
+    results = {row.address: row.result for row in rows if row.verb == "execute"}
     executions = []
-    for one in node.runs:
-        outcome = json.loads(rows.get(one.address) or "{}").get("outcome", {})
+    for one in sorted(node.runs, key=lambda one: one.view):
+        outcome = json.loads(results.get(one.address) or "{}").get("outcome", {})
         printed = {key: clean(outcome.get(key, ""))[-MOST_OUTPUT:] for key in ("output", "error")}
         executions.append({**asdict(one), **printed})
     return {
         **asdict(node), "score": _score(node.score), "runs": executions, "script": clean(script)[:MOST_SCRIPT],
         "diff": _diff(before, script) if before else [], "name": word(node.name), "plan": word(node.plan, 2_000),
+        "calls": _calls(rows),
     }  # fmt: skip
+
+
+def _calls(rows: Sequence[queries.StepRow]) -> str:
+    """What the calls among these steps took, in words; empty where there were none."""
+    calls = [row for row in rows if row.verb == "call" and row.state == "ok"]
+    usd = [row.cost_usd for row in calls if row.cost_usd is not None]
+    price = costs.dollars(sum(usd)) if len(usd) == len(calls) else "price unknown"
+    return f"{len(calls)} calls, {sum(row.seconds or 0.0 for row in calls):.1f} s, {price}" if calls else ""
 
 
 def _score(score: Score | None) -> dict[str, Any] | None:
@@ -74,5 +86,7 @@ def _text(run: Path, digest: str) -> str:
 
 
 def _diff(before: str, after: str) -> list[str]:
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "after", lineterm="", n=3)
+    lines = difflib.unified_diff(
+        before.splitlines()[:MOST_LINES], after.splitlines()[:MOST_LINES], "before", "after", lineterm="", n=3
+    )
     return [clean(line)[:500] for line in list(lines)[2:]]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from mlestar import contributing, overview, runs
 from mlestar.dashboard.shown import detail, shown
 from mlestar.errors import MleStarError, RunError
 from mlestar.journal import queries
+from mlestar.journal.reading import stamps
 from mlestar.plain import word
 from mlestar.report.story import Story
 from mlestar.telling import Teller
 
 WISHES = {"hint", "pin", "forbid"}
+MOST_KEPT = 8  # stories in memory, beside those of runs that are driven from here
 
 
 class Watched:
@@ -27,7 +30,7 @@ class Watched:
         self.run = run
         self._lock = threading.Lock()
         self._teller = Teller(run)
-        self._version = 0
+        self._version = secrets.randbits(40)  # so that no page takes it for one of an earlier start of the server
         self._story: Story | None = None
         self._told = b""
         self._driver: threading.Thread | None = None
@@ -44,11 +47,7 @@ class Watched:
     def _ended(self) -> bool:
         """Whether the driver has gone since the last look: that writes nothing into the journal."""
         assert self._story is not None
-        return self._story.summary.state == "running" and overview.state(self.run) != "running"
-
-    def about(self) -> tuple[str, str]:
-        """State and task: what a page shows before its story is read."""
-        return overview.state(self.run), str(queries.facts(self.run).get("name", ""))
+        return self._story.summary.state == "running" and not queries.is_running(self.run)
 
     def story(self) -> Story:
         """The story up to the last look."""
@@ -84,7 +83,7 @@ class Watched:
     def resume(self) -> str:
         """Drive the run from here, in a thread of this process."""
         with self._lock:
-            if (self._driver is not None and self._driver.is_alive()) or overview.state(self.run) == "running":
+            if self.driven or overview.state(self.run) == "running":
                 raise RunError("the run is being driven already")
             self._trouble = ""
             self._driver = threading.Thread(target=self._drive, name=f"drives {self.run.name}", daemon=True)
@@ -103,6 +102,11 @@ class Watched:
             raise RunError(f"from here one can say {', '.join(sorted(WISHES))}")
         return contributing.steer(self.run, about, text, "the page")
 
+    @property
+    def driven(self) -> bool:
+        """Whether the run is driven from here."""
+        return self._driver is not None and self._driver.is_alive()
+
     def leave(self) -> None:
         """Before the process ends: whatever it drives finishes the steps in hand."""
         if self._driver is not None and self._driver.is_alive():
@@ -116,6 +120,7 @@ class Shelf:
     def __init__(self, places: Sequence[Path]) -> None:
         self._places = [place.resolve() for place in places]
         self._known: dict[str, Watched] = {}
+        self._rows: dict[str, tuple[object, dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
     def find(self) -> dict[str, Path]:
@@ -136,22 +141,58 @@ class Shelf:
         if run is None:
             raise RunError(f"there is no run {word(name)} here")
         with self._lock:
-            known = self._known.get(name)
+            known = self._known.pop(name, None)
             if known is None or known.run != run:
-                known = self._known[name] = Watched(run)
+                known = Watched(run)
+            self._known[name] = known  # the last one asked for comes last
+            idle = [other for other, watched in self._known.items() if not watched.driven]
+            for other in idle[:-MOST_KEPT]:
+                del self._known[other]
             return known
 
+    def named(self) -> list[dict[str, Any]]:
+        """All runs, and what is known of them already: what a page shows before many journals are read."""
+        found = self.find().items()
+        return [
+            self._rows[name][1] if name in self._rows else {"name": name, "state": _now(run), "task": ""}
+            for name, run in found
+        ]
+
     def listed(self) -> list[dict[str, Any]]:
-        """All runs for a table; one that cannot be read says why."""
-        rows = []
+        """All runs for a table; one that cannot be read says why. What was not written to is not read again."""
+        rows = {}
         for name, run in self.find().items():
-            try:
-                rows.append({"name": name, **asdict(overview.show(run))})
-            except MleStarError as error:
-                rows.append({"name": name, "state": "damaged", "task": word(error, 300)})
-        return rows
+            now = (run, stamps(run / "journal.db"), _now(run))
+            known = self._rows.get(name)
+            rows[name] = known if known and known[0] == now else (now, _row(name, run, _totals))
+        self._rows = rows
+        return [row for _, row in rows.values()]
 
     def leave(self) -> None:
         """Before the process ends."""
-        for watched in self._known.values():
+        for watched in list(self._known.values()):
             watched.leave()
+
+
+def about(run: Path) -> tuple[str, str]:
+    """State and task: what a page shows before its story is read."""
+    return overview.state(run), str(queries.facts(run).get("name", ""))
+
+
+def _now(run: Path) -> str:
+    try:
+        return "running" if queries.is_running(run) else ""
+    except MleStarError:
+        return "damaged"
+
+
+def _totals(run: Path) -> dict[str, Any]:
+    return {**asdict(overview.show(run)), "usage": []}
+
+
+def _row(name: str, run: Path, read: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """One run in the list; one that cannot be read says why."""
+    try:
+        return {"name": name, **read(run)}
+    except MleStarError as error:
+        return {"name": name, "state": "damaged", "task": word(error, 300)}

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from mlestar.journal import database
-from mlestar.journal.checksums import COLUMNS, MARK, is_whole, select
+from mlestar.journal.checksums import COLUMNS, is_whole, select
 from mlestar.journal.database import guard
 from mlestar.journal.queries import TOLD, Note, StepRow
-from mlestar.journal.reading import verify
+from mlestar.journal.reading import stamps, verify
 from mlestar.journal.rescue import Damaged
 
 _STEP = tuple(COLUMNS["steps"].index(name) for name in StepRow.__dataclass_fields__)
@@ -46,9 +46,8 @@ class Follower:
 
     def news(self) -> News | None:
         """What is new; None when nothing was written since the last look. The first look checks the whole journal."""
-        files = [self._path, self._path.with_name(f"{self._path.name}-wal"), self._path.with_name(MARK)]
-        stamps = [(f.stat().st_size, f.stat().st_mtime_ns) if f.exists() else None for f in files]
-        if stamps == self._stamps:
+        now = stamps(self._path)
+        if now == self._stamps:
             return None
         with guard(self._path):
             if self._stamps is None:
@@ -65,7 +64,7 @@ class Follower:
         notes = [Note(address, text, at) for _, address, text, at, *_ in found]
         told = tuple(note for note in notes if note.address.endswith(f"/{TOLD}"))
         others = tuple(note for note in notes if not note.address.endswith(f"/{TOLD}"))
-        self._stamps = stamps
+        self._stamps = now
         return News(tuple(steps), tuple(gone), others, told, facts, sittings)
 
     def _steps(self, db: Any) -> list[StepRow]:

@@ -29,9 +29,13 @@ def reading(run: Path) -> Iterator[sqlite3.Connection]:
 
 def verify(path: Path) -> None:
     """Raise Damaged when any part of the journal is not what was written; files that stand still are read once."""
+    _verified(path, stamps(path))
+
+
+def stamps(path: Path) -> tuple[object, ...]:
+    """What differs whenever something was written into a journal."""
     files = [path, path.with_name(f"{path.name}-wal"), path.with_name(MARK)]
-    stamps = [(f.stat().st_size, f.stat().st_mtime_ns) if f.exists() else None for f in files]
-    _verified(path, tuple(stamps))
+    return tuple((f.stat().st_size, f.stat().st_mtime_ns) if f.exists() else None for f in files)
 
 
 @lru_cache(maxsize=32)

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from mlestar.plain import clean, word
 
+LONG = 60  # characters of a cell that needs room
+MOST_CODE = 300
+
 
 class Safe(str):
     """Markup of our own; foreign text in it was escaped."""
@@ -25,8 +28,8 @@ def block(value: str, most: int) -> Safe:
 
 
 def code(value: object) -> Safe:
-    """A short foreign text as code."""
-    return Safe(f"<code>{text(value)}</code>")
+    """A short foreign text as code; a narrow page may break it after a slash."""
+    return Safe(f"<code>{text(value, MOST_CODE).replace('/', '/<wbr>')}</code>")
 
 
 def items(lines: Iterable[object]) -> Safe:
@@ -35,17 +38,18 @@ def items(lines: Iterable[object]) -> Safe:
     return Safe(f"<ul>{''.join(found)}</ul>" if found else "")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], numbers: int = 0, caption: str = "") -> Safe:
-    """A table whose last `numbers` columns are numbers; it scrolls by itself where the page is narrow."""
-    first = len(head) - numbers
-    kinds = ["" if i < first else ' class="n"' for i in range(len(head))]
-    top = "".join(f'<th scope="col"{kind}>{text(name)}</th>' for name, kind in zip(head, kinds, strict=True))
-    body = "".join(
-        "<tr>" + "".join(f"<td{kind}>{text(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)) + "</tr>"
-        for row in rows
-    )
+def table(head: Sequence[str], rows: Sequence[Sequence[object]], numbers: int = 0, caption: str = "") -> Safe:
+    """A table whose last `numbers` columns are numbers; it scrolls by itself where the page is narrow.
+
+    Columns with nothing in them are left out.
+    """
+    kept = [i for i in range(len(head)) if any(row[i] for row in rows)]
+    long = [any(len(str(row[i])) > LONG for row in rows) for i in range(len(head))]
+    kinds = [' class="n"' if i >= len(head) - numbers else ' class="t"' if long[i] else "" for i in range(len(head))]
+    top = "".join(f'<th scope="col"{kinds[i]}>{text(head[i])}</th>' for i in kept)
+    body = "".join("<tr>" + "".join(f"<td{kinds[i]}>{text(row[i])}</td>" for i in kept) + "</tr>\n" for row in rows)
     told = f"<caption>{text(caption)}</caption>" if caption else ""
-    label = f' aria-label="{text(caption or head[0])}"'
+    label = f' aria-label="{text(caption or " and ".join(head[:2]))}"'
     inner = f"<table>{told}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
     return Safe(f'<div class="wide" role="region" tabindex="0"{label}>{inner}</div>')
 

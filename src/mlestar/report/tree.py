@@ -8,32 +8,74 @@ from dataclasses import dataclass
 from mlestar.plain import word
 from mlestar.report.story import Node, Story
 
-_NAME, _PLACE = 28, 20  # characters
+SCREEN = 24  # lines
+_NAME, _PLACE = 28, 20  # characters at most
 _WORDS = {True: "taken", False: "not taken"}
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line. `part` is true where the delivered solution is made of it."""
+    """One line. `mark` is `*` where the delivered solution is made of it, `:` where such a part was made from it."""
 
     text: str
-    part: bool = False
+    mark: str = " "
 
 
-def tree(story: Story, most: int | None = None) -> list[Line]:
-    """The lines, of each step at most `most`: what the delivered solution is made of, then the best, stays."""
-    used = {key.partition("::")[0] for key, _ in story.weights}
+def tree(story: Story, room: int | None = None) -> list[Line]:
+    """The lines, all of them or about `room`: what the delivered solution is made of, then the best, stays."""
+    found = list(steps(story))
+    longest = max((len(nodes) for _, nodes in found), default=0)
+    if room is None or _height(found, longest) <= room:
+        return _lines(story, found, longest)
+    most = next((n for n in range(min(longest, room), 1, -1) if _height(found, n) <= room), 1)
+    kept = found
+    if _height(found, most) > room:
+        used = delivered(story)
+        worth = sorted(found, key=lambda step: not any(node.address in used for node in step[1]))
+        kept = [step for step in found if step in worth[: max((room - 1) // 3, 1)]]
+    rest = len(found) - len(kept)
+    more = [Line(f"… {rest} steps more (--all shows them)")] if rest else []
+    return _lines(story, kept, most) + more
+
+
+def _height(found: Sequence[tuple[str, list[Node]]], most: int) -> int:
+    return sum(1 + min(len(nodes), most) + (len(nodes) > most) for _, nodes in found)
+
+
+def _lines(story: Story, found: Sequence[tuple[str, list[Node]]], most: int) -> list[Line]:
+    used = delivered(story)
+    marks = dict.fromkeys(_before(story, used), ":") | dict.fromkeys(used, "*")
+    shown = {step: _shown(nodes, used, most) for step, nodes in found}
+    texts = [(word(_place(node, step), _PLACE), word(node.name, _NAME)) for step in shown for node in shown[step]]
+    widths = (max((len(place) for place, _ in texts), default=0), max((len(name) for _, name in texts), default=0))
     lines: list[Line] = []
-    for step, nodes in steps(story):
-        lines.append(Line(f"{step}{_study(story, step)}"))
-        shown = _shown(nodes, used, most)
-        rest = len(nodes) - len(shown)
-        for i, node in enumerate(shown):
-            last = i == len(shown) - 1 and not rest
-            lines.append(Line(f"{'└' if last else '├'} {_told(node, step)}", node.address in used))
+    for step, nodes in found:
+        lines.append(Line(f"{word(step, 60)}{_study(story, step)}"))
+        rest = len(nodes) - len(shown[step])
+        for node in shown[step]:
+            last = node is shown[step][-1] and not rest
+            lines.append(Line(f"{'└' if last else '├'} {_told(node, step, widths)}", marks.get(node.address, " ")))
         if rest:
             lines.append(Line(f"└ … {rest} more (--all shows them)"))
     return lines
+
+
+def delivered(story: Story) -> set[str]:
+    """The addresses of what the delivered solution is made of, and of the blend that it is."""
+    blends = [node.address for node in story.nodes if node.kind == "blend" and node.name == story.final]
+    return {key.partition("::")[0] for key, _ in story.weights} | set(blends[-1:])
+
+
+def _before(story: Story, used: set[str]) -> set[str]:
+    """What these were made from, all the way back."""
+    parents = {node.address: node.parents for node in story.nodes}
+    seen: set[str] = set()
+    left = list(used)
+    while left:
+        fresh = [parent for parent in parents.get(left.pop(), ()) if parent not in seen]
+        seen.update(fresh)
+        left += fresh
+    return seen
 
 
 def steps(story: Story) -> Iterator[tuple[str, list[Node]]]:
@@ -69,22 +111,26 @@ def _study(story: Story, step: str) -> str:
     return told + (f"; refined: {word(chosen[0], 20)}" if chosen else "")
 
 
-def _shown(nodes: Sequence[Node], used: set[str], most: int | None) -> list[Node]:
-    if most is None or len(nodes) <= most:
+def _shown(nodes: Sequence[Node], used: set[str], most: int) -> list[Node]:
+    if len(nodes) <= most:
         return list(nodes)
 
     def worth(node: Node) -> tuple[bool, bool, float]:
         sign = -1.0 if node.score and node.score.direction == "min" else 1.0
         return node.address in used, node.state == "running", sign * node.score.value if node.score else float("-inf")
 
-    kept = sorted(nodes, key=worth, reverse=True)[:most]
-    return [node for node in nodes if node in kept]
+    kept = {node.address for node in sorted(nodes, key=worth, reverse=True)[:most]}
+    return [node for node in nodes if node.address in kept]
 
 
-def _told(node: Node, step: str) -> str:
-    place = node.address.removeprefix(step).strip("/") or node.kind
+def _place(node: Node, step: str) -> str:
+    return node.address.removeprefix(step).strip("/") or node.kind
+
+
+def _told(node: Node, step: str, widths: tuple[int, int]) -> str:
+    place, name = word(_place(node, step), _PLACE), word(node.name, _NAME)
     score = str(node.score) if node.score else ""
     state = _WORDS.get(node.accepted, "") if node.accepted is not None and node.state == "scored" else node.state
     gain = f" ({node.gain:+.5f})" if node.gain is not None else ""
     told = "" if state == "scored" else f"{state}{gain}" + (f": {word(node.reason, 60)}" if node.reason else "")
-    return f"{word(place, _PLACE):{_PLACE}} {word(node.name, _NAME):{_NAME}} {score:17} {told}".rstrip()
+    return f"{place:{widths[0]}}  {name:{widths[1]}}  {score:17}  {told}".rstrip()

@@ -29,6 +29,7 @@ async function chart(place, figure) {
   const ink = style.getPropertyValue("--ink").trim(), line = style.getPropertyValue("--line").trim();
   const layout = structuredClone(figure.layout);
   for (const axis of ["xaxis", "yaxis"]) layout[axis] = { ...layout[axis], gridcolor: line, zerolinecolor: ink, linecolor: line };
+  if (innerWidth < 640 && layout.showlegend) layout.height += 110; // the legend needs lines of its own
   layout.font = { color: ink, family: "system-ui, sans-serif", size: 13 };
   await Plotly.react(place, figure.data, layout, { responsive: true, displayModeBar: false });
 }
@@ -47,9 +48,19 @@ const box = () => el("div", { class: "chart", "aria-hidden": "true" });
 
 function charted(place, figure, ...others) {
   const drawn = place.querySelector(":scope > .chart") ?? box();
-  place.replaceChildren(drawn, ...others);
+  const unfolded = place.querySelector(":scope > details")?.open;
+  place.replaceChildren(drawn, ...others.filter(Boolean));
+  if (unfolded) place.querySelector(":scope > details")?.setAttribute("open", "");
   return chart(drawn, figure);
 }
+
+// A chart's bars for those who do not see them. Labels of charts are escaped, for plotly reads a few tags.
+function twin(figure, head) {
+  const rows = (figure?.data ?? []).flatMap(({ x, y }) => x.map((value, i) => [plain(y[i]), Number(value.toPrecision(4))]));
+  return rows.length ? el("details", {}, el("summary", {}, "As a table"), table(head, rows.reverse(), 1)) : "";
+}
+
+const plain = (label) => String(label).replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 
 function summary(place) {
   const s = story.summary, better = s.direction === "max" ? "higher" : "lower";
@@ -60,9 +71,10 @@ function summary(place) {
     `${clock(s.seconds)}, ${s.jobs} executions, ${s.brain_calls} brain calls, ${story.steps} steps`,
     `search ${score(s.search_score, s.search_stderr)}, sealed ${score(s.sealed_score, s.sealed_stderr)}`
       + (s.optimism === null ? "" : `, optimism ${s.optimism.toFixed(5)}`),
-    `split ${s.split}: ${s.split_evidence}`, `brain ${s.brain}; wall ${s.sandbox} (${s.sandbox_about})`,
+    s.split_evidence.startsWith(s.split) ? `split ${s.split_evidence}` : `split ${s.split}: ${s.split_evidence}`, `brain ${s.brain}; wall ${s.sandbox} (${s.sandbox_about})`,
     ...(story.running.length ? [`now: ${story.running.join(", ")}`] : []),
   ];
+  document.getElementById("state").textContent = s.state;
   place.replaceChildren(el("p", { class: "lead" }, lead), ...facts.map((fact) => el("p", {}, fact)),
     ...s.warnings.map((warning) => el("p", { class: "warn" }, `warning: ${warning}`)),
     ...(story.trouble ? [el("p", { class: "warn" }, story.trouble)] : []),
@@ -78,11 +90,12 @@ function draw() {
     story.gains.map(([at, ...rest]) => [clock(at), ...rest]), 1, "Who made each gain")));
   once("tree", story.tree, tree);
   once("effects", [story.effects, story.targets], effects);
-  once("final", [story.weights, story.final], (place) =>
-    charted(place, story.weights, el("p", {}, story.final || "There is none yet.")));
-  once("files", story.opened, (place) => place.replaceChildren(table(["file", "executions that opened it"], story.opened, 1)));
-  once("cost", [story.costs, story.usage], (place) => charted(place, story.costs,
-    story.usage.length ? table(story.usage[0], story.usage.slice(1), 6, "Calls by role") : el("p", {}, "Nothing was paid.")));
+  once("final", [story.weights, story.final], (place) => charted(place, story.weights,
+    el("p", {}, story.final ? `Delivered: ${story.final}` : "There is none yet."), twin(story.weights, ["member", "weight"])));
+  once("files", story.opened, (place) => place.replaceChildren(story.opened.length
+    ? table(["file", "executions that opened it"], story.opened, 1) : el("p", {}, "None yet.")));
+  once("cost", [story.costs, story.usage], (place) => charted(place, story.costs, twin(story.costs, ["for", "seconds"]),
+    story.usage.length ? table(story.usage[0], story.usage.slice(1), 6, "Calls by role") : el("p", {}, "No call was paid for.")));
   once("ideas", story.ideas, (place) => place.replaceChildren(table(["idea", "why", "source"], story.ideas)));
   once("notes", [story.notes, story.heard], notes);
 }
@@ -91,9 +104,11 @@ function effects(place) {
   const parts = story.effects.map(([address, figure]) => {
     const step = address.replace(/\/ablate$/, ""), drawn = box();
     const target = story.targets.find(([at]) => at === step);
-    const rows = figure.data[0].x.map((value, i) => [figure.data[0].y[i], value.toFixed(5)]);
+    const found = figure.data[0] ?? { x: [] };
+    const rows = found.x.map((value, i) => [plain(found.y[i]), value.toFixed(5),
+      `${(value - found.error_x.arrayminus[i]).toFixed(5)} to ${(value + found.error_x.array[i]).toFixed(5)}`]).reverse();
     chart(drawn, figure);
-    return el("div", {}, el("h3", {}, step), drawn, table(["cell", "worse without it by"], rows, 1, `Effects at ${step}`),
+    return el("div", {}, el("h3", {}, step), drawn, table(["cell", "worse without it by", "80 % interval"], rows, 2, `Effects at ${step}`),
       target ? el("p", {}, `Refined next: ${target[1]}, because ${target[2]}`) : "");
   });
   place.replaceChildren(...(parts.length ? parts : [el("p", {}, "No ablation yet.")]));
@@ -177,12 +192,13 @@ async function show(address) {
   for (const item of document.querySelectorAll("[data-address]")) {
     item.setAttribute("aria-selected", String(item.dataset.address === address));
   }
-  const node = await get(`${here}/node.json?address=${encodeURIComponent(address)}`);
+  const node = await get(`${here}/node.json?address=${encodeURIComponent(address)}`).catch(complain);
+  if (!node || chosen !== address) return;
   panel.replaceChildren(
     el("button", { type: "button", class: "close", onclick: hide }, "Close"), el("h2", {}, `${node.name}`),
     el("p", {}, el("code", {}, node.address), ` ${node.kind}, ${node.state}${node.reason ? `: ${node.reason}` : ""}`),
     el("p", {}, [node.score ? `score ${node.score.told}` : "no score", node.gain === null ? "" : `gain ${node.gain.toFixed(5)}`,
-      `${node.seconds.toFixed(1)} s the slowest fold`, node.source ? `from ${node.source}` : ""].filter(Boolean).join("; ")),
+      `${node.seconds.toFixed(1)} s the slowest fold`, node.calls, node.source ? `from ${node.source}` : ""].filter(Boolean).join("; ")),
     node.plan ? el("p", {}, `Plan for the cell ${node.cell}: ${node.plan}`) : "",
     node.parents.length ? el("p", {}, "Made from ", ...node.parents.flatMap((parent) =>
       [el("button", { type: "button", class: "link", onclick: () => show(parent) }, parent), " "])) : "",
@@ -241,12 +257,25 @@ async function renew() {
   try {
     story = await get(`${here}/story.json`);
     draw();
+  } catch (error) {
+    complain(error);
   } finally {
     busy = false;
     if (again) { again = false; renew(); }
   }
 }
 
-dark.addEventListener("change", () => { known.clear(); draw(); });
+// What went wrong stands where wishes are answered, in words.
+function complain(error) {
+  document.getElementById("said").textContent = error.message;
+}
+
+dark.addEventListener("change", () => {
+  for (const id of ["time", "effects", "final", "cost"]) known.delete(id);
+  if (story) draw();
+});
 renew();
-new EventSource(`${here}/events`).onmessage = renew;
+const events = new EventSource(`${here}/events`); // it connects again by itself
+events.onmessage = renew;
+events.onopen = () => (document.getElementById("live").textContent = "this page is up to date");
+events.onerror = () => (document.getElementById("live").textContent = "not connected: is mle-star ui still there?");

@@ -16,4 +16,5 @@ async function draw() {
   ]), 3, "Runs"));
 }
 
+draw().catch(() => {});
 setInterval(() => draw().catch(() => {}), 3000);
