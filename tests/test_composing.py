@@ -3,6 +3,7 @@
 import ast
 
 import numpy as np
+import pytest
 
 from mlestar import composing, scripts
 from mlestar.composing import PLAIN_MEAN, WEIGHTED_MEAN, Part, compose, weights_cell
@@ -88,6 +89,19 @@ def test_composed_scripts_compose_again():
     )
     parts = [Part("ab", inner, {"a": "ab/a", "b": "ab/b"}), Part("c", script(5), {"model": "c"})]
     text = compose(parts, {"blend": PLAIN_MEAN}, "Outer.")
+    assert scripts.problems(text) == []
+    assert run(text)[0, 0] == (2 + 6 + 10) / 3
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("label", ["a", "b", "a #2"])
+def test_a_part_may_be_called_as_a_part_of_another_is(label, first):
+    inner = compose(
+        [Part("a", script(1), {"model": "a"}), Part("b", script(3), {"model": "b"})], {"blend": PLAIN_MEAN}, "I."
+    )
+    other = "b" if label == "a" else "a"
+    parts = [Part(label, inner, {"a": "x/a", "b": "x/b"}), Part(other, script(5), {"model": "y"})]
+    text = compose(parts if first else parts[::-1], {"blend": PLAIN_MEAN}, "Outer.")
     assert scripts.problems(text) == []
     assert run(text)[0, 0] == (2 + 6 + 10) / 3
 

@@ -21,6 +21,10 @@ def runs(block: Block) -> bool:
     return block.language == "console" and not block.noted("not run")
 
 
+def runs_python(block: Block) -> bool:
+    return block.language == "python" and block.note == "run"
+
+
 def commands(block: Block) -> list[tuple[str, list[str]]]:
     """The commands of a block, each with the output that the page shows."""
     assert block.text.startswith("$ "), f"line {block.line}: a console begins with a command, `$ …`"
@@ -34,7 +38,9 @@ def firsts(lines: list[str]) -> set[str]:
     return {re.sub(r"\d", "0", word) for word in words if re.search(r"[a-zA-Z]", word)}
 
 
-@pytest.mark.parametrize("page", [page for page in DOCS if any(map(runs, blocks(page)))], ids=name)
+@pytest.mark.parametrize(
+    "page", [page for page in DOCS if any(runs(block) or runs_python(block) for block in blocks(page))], ids=name
+)
 def test_examples_run(page: Path, tmp_path: Path) -> None:
     shutil.copytree(
         ROOT / "demo", tmp_path / "demo", ignore=shutil.ignore_patterns("task", "run*", "example*", "*.csv")
@@ -46,7 +52,7 @@ def test_examples_run(page: Path, tmp_path: Path) -> None:
         if target := block.noted("file"):
             (tmp_path / target).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / target).write_text(block.text)
-        if block.language == "python" and block.note == "run":
+        if runs_python(block):
             subprocess.run([sys.executable, "-c", block.text], cwd=tmp_path, env=env, check=True, timeout=120)
         for command, shown in commands(block) if runs(block) else ():
             done = subprocess.run(

@@ -49,6 +49,10 @@ def test_the_package_has_a_small_face() -> None:
     assert len(done.stdout.split()) <= 20
 
 
+def test_importing_imports_nothing_that_takes_time() -> None:
+    assert not imported() & {*HEAVY, "numpy", "pydantic", "typer", "rich"}
+
+
 def test_importing_asking_for_help_and_showing_a_run_are_light(tmp_path: Path) -> None:
     Store.create(tmp_path / "run", {"name": "a task", "state": "running"}).close()
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime

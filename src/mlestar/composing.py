@@ -99,12 +99,21 @@ def compose(parts: Sequence[Part], joint: Mapping[str, str], title: str) -> str:
         table = {name: f"{name}_{suffix}" for name in private}
         for cell in _own_cells(book):
             name = f"{cell.name}: {part.label}" if defined(cell.source) & private else cell.name
-            cells[name] = rename(cell.source, table)
+            _put(cells, name, rename(cell.source, table))
         entries.append((part, table["predict"]))
     cells |= {"predict": _joint_predict(entries), **{k: v for k, v in joint.items() if k not in ("setup", "blend")}}
     cells |= {"blend": joint["blend"], "post": first["post"], "submit": first["submit"]}
     needs = sorted({need for book in books for need in dependencies(book.head)})
     return Notebook(head(needs, title), tuple(Cell(name, source) for name, source in cells.items())).text()
+
+
+def _put(cells: dict[str, str], name: str, source: str) -> None:
+    """A cell under its name, or a numbered one: a part that was composed before may have another cell of that name."""
+    number, free = 1, name
+    while cells.get(free, source) != source:
+        number += 1
+        free = f"{name} #{number}"
+    cells[free] = source
 
 
 def _suffix(label: str, taken: set[str], names: set[str]) -> str:

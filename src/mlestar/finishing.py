@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -19,8 +19,7 @@ BLOCKS = 20  # of each fold, for the bootstrap of the bank
 def finalise(bench: Workbench, best: Blend, found: Mapping[str, Scored], fallbacks: list[Scored]) -> Final:
     """Rehearse and refit the chosen blend; when that fails, the next best that is left, and say so."""
     notes: list[str] = []
-    others = [single(s) for s in fallbacks if s.score is not None and s.address not in best.weights[0][0]]
-    for i, choice in enumerate([best, *others]):
+    for i, choice in enumerate([best, *others(best, fallbacks)]):
         here = bench.at(str(i))
         bag = _bag(here, choice, found)
         script = last_look(here, _script(choice, found, bag))
@@ -36,6 +35,12 @@ def finalise(bench: Workbench, best: Blend, found: Mapping[str, Scored], fallbac
             return final
         notes.append(f"{choice.name} could not be finished: {failure(done.outcome, done.judged)}")
     raise NoSolution("no solution survived the finish: " + "; ".join(notes), budget=bench.rules.budget is not None)
+
+
+def others(best: Blend, fallbacks: Sequence[Scored]) -> list[Blend]:
+    """What else could be handed in: single solutions, also those that a blend which failed was made of."""
+    alone = best.weights[0][0].partition("::")[0] if best.source == "single" else ""
+    return [single(s) for s in fallbacks if s.score is not None and s.address != alone]
 
 
 def _script(choice: Blend, found: Mapping[str, Scored], bag: int) -> str:

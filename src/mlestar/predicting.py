@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from mlestar.errors import Interrupted, RunError
 from mlestar.executors.local import LocalExecutor
 from mlestar.housekeeping import stoppable
 from mlestar.journal import queries
-from mlestar.plain import word
+from mlestar.plain import remove, word
 from mlestar.products.pinning import body
 from mlestar.records import Job, Limits, Outcome
 from mlestar.tasks.newrows import NewRows, lay
@@ -97,12 +96,15 @@ def _is_own(facts: Mapping[str, Any], script: str, settings: Settings) -> bool:
 @contextmanager
 def _scratch(run: Path) -> Iterator[Path]:
     """A folder beside the run's views, on whose disk the files of rows are: they are linked, not copied."""
-    (run / "views").mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".predict-", dir=run / "views"))
+    try:
+        (run / "views").mkdir(exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".predict-", dir=run / "views"))
+    except OSError as error:
+        raise RunError(f"{run}: nothing can be written there ({error.strerror}), which predicting needs") from None
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
 
 
 def _run(

@@ -48,9 +48,9 @@ def start(task: Path, out: Path | None, settings: Settings, watch: Watch) -> Pat
     """Begin a run on a task folder and drive it to its end; returns the run's folder."""
     if not task.is_dir():
         raise TaskError(f"{task}: there is no such task folder")
-    run = out or _new_folder(task)
+    run = out or new_folder(name_of(task))
     facts = {
-        "task": str(task.resolve()), "name": _name(task), "settings": settings.model_dump(mode="json"),
+        "task": str(task.resolve()), "name": name_of(task), "settings": settings.model_dump(mode="json"),
         "version": version("mle-star"), "python": sys.version.split()[0], "sealed_seen": 0, "state": "running",
     }  # fmt: skip
     with stoppable() as stopping, _made(run, facts) as store:
@@ -113,12 +113,12 @@ def need_wall(wall: str, settings: Settings, what: str) -> None:
         )
 
 
-def _new_folder(task: Path) -> Path:
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"{_name(task)}-{stamp}"
+def new_folder(name: str) -> Path:
+    """Where a run on a task of this name is kept unless somebody says."""
+    return Path("runs") / f"{name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
 
 
-def _name(task: Path) -> str:
+def name_of(task: Path) -> str:
     """The folder's name; that of its parent where it only says which part of a task it is."""
     folder = task.resolve()
     return folder.parent.name if folder.name in ("public", "input", "data") else folder.name

@@ -22,7 +22,9 @@ PORT = 8642
 @app.command()
 def ui(
     places: Annotated[list[Path] | None, typer.Argument(help="runs, or folders of runs; default runs/")] = None,
-    port: Annotated[int, typer.Option("--port", help="on this machine; 0 for any that is free")] = PORT,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65_535, help="on this machine; 0 for any that is free")
+    ] = PORT,
     browser: Annotated[bool, typer.Option("--open/--no-open", help="open the page in a browser")] = True,
 ) -> None:
     """Live pages over runs, for a browser on this machine: scores, the tree, effects, diffs; stop, resume, hint."""

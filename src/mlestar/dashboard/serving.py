@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
+import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from mlestar.plain import word
 from mlestar.report import page
 
 HOST = "127.0.0.1"
+UNREADABLE = -2  # told once: the page asks for the story then, and shows why there is none
 PAUSE = 0.3  # seconds between two looks into a journal that somebody watches
 MOST_SAID = 10_000  # bytes of a wish
 _STATIC = Path(__file__).parent / "static"
@@ -151,7 +154,10 @@ async def _versions(
     """A line whenever there is something new; whoever is slow gets the newest only, for nothing is queued."""
     yield "retry: 1000\n\n"
     while not leaving() and not await request.is_disconnected():
-        now = await run_in_threadpool(version)
+        try:
+            now = await run_in_threadpool(version)
+        except MleStarError:
+            now = UNREADABLE
         if now != seen:
             seen = now
             yield f"id: {now}\ndata: {now}\n\n"
@@ -199,6 +205,10 @@ class Server:
 
     def serve(self) -> None:
         """Answer until `stop` is called or, in the main thread, until Ctrl-C."""
+        if (
+            threading.current_thread() is threading.main_thread()
+        ):  # else uvicorn would let it kill what is driven from here
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
         try:
             self._server.run(sockets=[self._socket])
         finally:

@@ -39,9 +39,13 @@ class Watched:
     def version(self) -> int:
         """A number that grows with everything that is new; where nothing was written, a look costs next to nothing."""
         with self._lock:
-            if self._teller.look() or self._story is None or self._ended():
-                self._story, self._told = self._teller.story(), b""
-                self._version += 1
+            try:
+                if self._teller.look() or self._story is None or self._ended():
+                    self._story, self._told = self._teller.story(), b""
+                    self._version += 1
+            except Exception:  # what was read by halves is read again from the beginning
+                self._teller, self._story = Teller(self.run), None
+                raise
             return self._version
 
     def _ended(self) -> bool:
@@ -57,10 +61,11 @@ class Watched:
 
     def told(self) -> bytes:
         """The story as pages draw it, in JSON; made once for all who ask."""
-        story = self.story()
+        self.version()
         with self._lock:
+            assert self._story is not None
             if not self._told:
-                found = {"version": self._version, "trouble": self._trouble, **shown(story)}
+                found = {"version": self._version, "trouble": self._trouble, **shown(self._story)}
                 self._told = json.dumps(found).encode()
             return self._told
 
@@ -93,8 +98,10 @@ class Watched:
     def _drive(self) -> None:
         try:
             runs.resume(self.run, {}, lambda progress: None)
-        except MleStarError as error:
-            self._trouble = str(error)
+        except Exception as error:  # whatever it is, who pressed the button must hear of it
+            with self._lock:
+                self._trouble, self._told = word(error, 500), b""
+                self._version += 1
 
     def say(self, about: str, text: str) -> str:
         """Say something to the run: a hint, or an idea to pin or to forbid."""
@@ -129,9 +136,10 @@ class Shelf:
         for place in self._places:
             here = [place] if (place / "journal.db").is_file() else reversed(overview.find(place))
             for run in here:
-                name, number = run.name, 2
+                plain = run.name.encode("utf-8", "replace").decode()
+                name, number = plain, 2
                 while name in found and found[name] != run:
-                    name, number = f"{run.name}~{number}", number + 1
+                    name, number = f"{plain}~{number}", number + 1
                 found[name] = run
         return found
 

@@ -1,4 +1,4 @@
-"""What is new in a journal, for pages that watch it: every row is read once, and checked when it is read."""
+"""What is new in a journal, for pages that watch it: steps and notes are read once, and checked when they are."""
 
 from __future__ import annotations
 
@@ -54,29 +54,29 @@ class Follower:
                 verify(self._path)
             with closing(database.read_only(self._path)) as db:
                 db.execute("BEGIN")  # one moment for all questions
-                steps = self._steps(db)
-                gone = self._running - {row.address for row in steps}
-                self._running = {row.address for row in steps if row.state == "running"}
+                steps, tick = self._steps(db)
                 found = self._rows(db, "notes", "WHERE number > ? ORDER BY number", self._number)
                 facts = {name: json.loads(value) for name, value in db.execute("SELECT name, value FROM facts")}
                 sittings = tuple(db.execute("SELECT started, heartbeat, seconds FROM sittings ORDER BY number"))
-        self._number = max([self._number, *(number for number, *_ in found)])
+        gone = self._running - {row.address for row in steps}
         notes = [Note(address, text, at) for _, address, text, at, *_ in found]
         told = tuple(note for note in notes if note.address.endswith(f"/{TOLD}"))
         others = tuple(note for note in notes if not note.address.endswith(f"/{TOLD}"))
-        self._stamps = now
+        self._running = {row.address for row in steps if row.state == "running"}
+        self._number = max([self._number, *(number for number, *_ in found)])
+        self._tick, self._stamps = tick, now
         return News(tuple(steps), tuple(gone), others, told, facts, sittings)
 
-    def _steps(self, db: Any) -> list[StepRow]:
-        """The steps that began since, and those that were running then."""
+    def _steps(self, db: Any) -> tuple[list[StepRow], int]:
+        """The steps that began since, and those that were running then; and the tick to go on from."""
         rows = self._rows(db, "steps", "WHERE began > ? ORDER BY began", self._tick)
         running = sorted(self._running)
         for i in range(0, len(running), _SOME):
             some = running[i : i + _SOME]
             rows += self._rows(db, "steps", f"WHERE address IN ({', '.join('?' * len(some))})", *some)
         began = COLUMNS["steps"].index("began")
-        self._tick = max([self._tick, *(row[began] for row in rows)])
-        return list({row[0]: StepRow(*(row[i] for i in _STEP)) for row in rows}.values())
+        tick = max([self._tick, *(row[began] for row in rows)])
+        return list({row[0]: StepRow(*(row[i] for i in _STEP)) for row in rows}.values()), tick
 
     def _rows(self, db: Any, table: str, where: str, *values: object) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = db.execute(f"{select(table)} {where}", values).fetchall()

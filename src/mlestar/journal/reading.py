@@ -34,8 +34,15 @@ def verify(path: Path) -> None:
 
 def stamps(path: Path) -> tuple[object, ...]:
     """What differs whenever something was written into a journal."""
-    files = [path, path.with_name(f"{path.name}-wal"), path.with_name(MARK)]
-    return tuple((f.stat().st_size, f.stat().st_mtime_ns) if f.exists() else None for f in files)
+    return tuple(_stamp(file) for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(MARK)))
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    try:
+        state = file.stat()
+    except FileNotFoundError:  # the log goes when the driver does
+        return None
+    return state.st_size, state.st_mtime_ns
 
 
 @lru_cache(maxsize=32)

@@ -47,6 +47,8 @@ def _spots(tree: ast.Module) -> list[ast.Constant]:
     """The texts that are a path below `input/`, or the folder itself where a path is made or read."""
     nodes = list(ast.walk(tree))
     texts = [node for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    inside = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    texts = [node for node in texts if id(node) not in inside]  # before Python 3.12 these have no place of their own
     below = [node for node in texts if str(node.value).startswith("input/") and node.lineno == node.end_lineno]
     calls = [node for node in nodes if isinstance(node, ast.Call) and node.args and _called(node.func) in _READERS]
     whole = [c.args[0] for c in calls if isinstance(c.args[0], ast.Constant) and c.args[0].value == "input"]

@@ -15,7 +15,7 @@ from mlestar import scripts
 from mlestar.plain import word
 
 _BLOCK = re.compile(r"^# /// script$\n(?P<body>(?:^#(?:| .*)$\n)*?)^# ///$", re.MULTILINE)
-_LISTED = re.compile(r"^# dependencies = \[.*?\]$\n?", re.MULTILINE | re.DOTALL)
+_LISTED = re.compile(r"^#\s*dependencies\s*=\s*\[.*?\][ \t]*(?:#[^\n]*)?$\n?", re.MULTILINE | re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z0-9][\w.+!-]*")
 
 

@@ -47,7 +47,7 @@ def predict(frame: pd.DataFrame, files: str | Path | None = None) -> pd.DataFram
         done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"the solution ended with status {done.returncode}:\n{done.stderr[-4000:]}")
-        found = _submission(Path(home))
+        found = _submission(Path(home), about["id"])
     return _ordered(found, rows, about).set_axis(frame.index, axis=0)
 
 
@@ -102,13 +102,22 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
         frame.to_csv(path, index=False, sep="\t" if kind in ("tsv", "tab") else ",")
 
 
-def _submission(home: Path) -> pd.DataFrame:
+def _submission(home: Path, ids: list[str]) -> pd.DataFrame:
     for name in ("submission.csv", "submission.csv.gz"):
         if (home / name).exists():
-            return pd.read_csv(home / name)
+            return _typed(pd.read_csv(home / name, dtype=str, keep_default_na=False), ids)
     if (home / "submission.parquet").exists():
         return pd.read_parquet(home / "submission.parquet")
     raise RuntimeError("the solution wrote no submission")
+
+
+def _typed(found: pd.DataFrame, ids: list[str]) -> pd.DataFrame:
+    """Columns of numbers as numbers; ids, and what begins with a 0 as codes do, stay the texts that they are."""
+    for column in found.columns.difference(ids):
+        numbers = pd.to_numeric(found[column], errors="coerce")
+        if numbers.notna().all() and not found[column].str.match(r"0\d").any():
+            found[column] = numbers
+    return found
 
 
 def _ordered(found: pd.DataFrame, rows: pd.DataFrame, about: dict[str, Any]) -> pd.DataFrame:

@@ -1,10 +1,10 @@
-"""`mle-star new FILE --target y`: a task folder made of a single table file."""
+"""`mle-star new FILE --target y`: a task folder made of a single table, of a file or of a program's own."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from mlestar.tasks.source import Table
 from mlestar.tasks.tables import read, stem, texts, write
 
 _HELD = 0.2
-_FEWEST_ROWS = 15
+FEWEST_ROWS = 15
 
 
 def new(
@@ -46,15 +46,38 @@ def new(
     for what, column in (("--target", target), ("--id", id)):
         if column is not None and column not in table.frame:
             raise TaskError(f"{what} {column!r} is not a column of {file.name}; it has {', '.join(heads(table)[:20])}")
-    if len(table.frame) < _FEWEST_ROWS:
-        raise TaskError(f"{file.name} has {len(table.frame)} rows; at least {_FEWEST_ROWS} are needed")
-    name = metric or _usual(texts(table.frame[target]))
+    if len(table.frame) < FEWEST_ROWS:
+        raise TaskError(f"{file.name} has {len(table.frame)} rows; at least {FEWEST_ROWS} are needed")
+    held = np.zeros(len(table.frame), dtype=bool)
+    held[np.random.default_rng(seed).permutation(len(held))[: max(1, round(_HELD * len(held)))]] = True
+    train = table.frame[~held].reset_index(drop=True)
+    test = table.frame.loc[held, [c for c in table.frame if c != target]].reset_index(drop=True)
+    parts = Parts(table, train, test, target, id, f"{len(test)} rows, without `{target}`; a random fifth of the table")
+    return make(out, parts, metric, split)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A table cut into train and test; `told` is what the test is. `classes`: a column of the sample for each label."""
+
+    table: Table
+    train: pd.DataFrame
+    test: pd.DataFrame
+    target: str
+    id: str | None
+    told: str
+    classes: tuple[str, ...] = ()
+
+
+def make(out: Path, parts: Parts, metric: str | None, split: str | None) -> Path:
+    """Write the folder and try to understand it; a failure leaves nothing behind."""
+    name = metric or _usual(texts(parts.train[parts.target]))
     if ":" not in name:
         metrics.get(name)
     building = out.with_name(f".{out.name}.partly")
     shutil.rmtree(building, ignore_errors=True)
     try:
-        _build(building, table, target, name, id, split, seed)
+        _build(building, parts, name, split)
         understand(building)
         building.rename(out)
     except OSError as error:
@@ -69,34 +92,34 @@ def _usual(values: pd.Series[Any]) -> str:
     return "rmse" if numeric and values.nunique() > 20 else "accuracy"
 
 
-def _build(folder: Path, table: Table, target: str, metric: str, id: str | None, split: str | None, seed: int) -> None:
+def _build(folder: Path, parts: Parts, metric: str, split: str | None) -> None:
     folder.mkdir(parents=True)
-    held = np.zeros(len(table.frame), dtype=bool)
-    held[np.random.default_rng(seed).permutation(len(held))[: max(1, round(_HELD * len(held)))]] = True
+    table, target, id, test = parts.table, parts.target, parts.id, parts.test
     suffix = f".{table.format}"
-    train = table.frame[~held].reset_index(drop=True)
-    test = table.frame.loc[held, [c for c in table.frame if c != target]].reset_index(drop=True)
-    write(table, train, folder / f"train{suffix}")
+    write(table, parts.train, folder / f"train{suffix}")
     write(table, test, folder / f"test{suffix}")
     columns = {id: texts(test[id])} if id else {}
-    constant = texts(train[target]).mode().iloc[0]
-    sample = pd.DataFrame({**columns, target: [constant] * len(test)}, dtype="str")
+    constant = texts(parts.train[target]).mode().iloc[0]
+    blank = dict.fromkeys(parts.classes, [str(1 / len(parts.classes))] * len(test)) if parts.classes else {
+        target: [constant] * len(test)
+    }  # fmt: skip
+    sample = pd.DataFrame({**columns, **blank}, dtype="str")
     write(replace(table, format="csv", separator=",", encoding="utf-8"), sample, folder / "sample_submission.csv")
     said: dict[str, str | list[str] | None] = {"target": target, "id": id or [], "metric": metric, "split": split}
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in said.items() if value is not None]
     (folder / "task.toml").write_text("\n".join(["[task]", *lines, ""]), encoding="utf-8")
-    (folder / "description.md").write_text(_description(table, target, metric, id, len(test)), encoding="utf-8")
+    (folder / "description.md").write_text(_description(parts, metric, list(sample.columns)), encoding="utf-8")
 
 
-def _description(table: Table, target: str, metric: str, id: str | None, held: int) -> str:
+def _description(parts: Parts, metric: str, header: list[str]) -> str:
     own = ":" in metric
     better = "" if own else ", higher is better" if metrics.get(metric).direction == "max" else ", lower is better"
-    header = ",".join([id, target] if id else [target])
-    suffix = f".{table.format}"
+    suffix = f".{parts.table.format}"
     return (
-        f"# {stem(Path(table.name).name)}\n\nPredict `{target}`.\n\n## Files\n"
-        f"- `train{suffix}`: {len(table.frame) - held} rows.\n"
-        f"- `test{suffix}`: {held} rows, without `{target}`; a random fifth of the table.\n"
+        f"# {stem(Path(parts.table.name).name)}\n\nPredict `{parts.target}`.\n\n## Files\n"
+        f"- `train{suffix}`: {len(parts.train)} rows.\n"
+        f"- `test{suffix}`: {parts.told}.\n"
         "- `sample_submission.csv`: the required format.\n\n"
-        f"## Metric\n{metric}{better}.\n\n## Submission\nCSV with the header `{header}`, one row per test row.\n"
+        f"## Metric\n{metric}{better}.\n\n"
+        f"## Submission\nCSV with the header `{','.join(header)}`, one row per test row.\n"
     )

@@ -277,5 +277,5 @@ dark.addEventListener("change", () => {
 renew();
 const events = new EventSource(`${here}/events`); // it connects again by itself
 events.onmessage = renew;
-events.onopen = () => (document.getElementById("live").textContent = "live");
+events.onopen = () => (document.getElementById("live").textContent = "this page is up to date");
 events.onerror = () => (document.getElementById("live").textContent = "not connected: is mle-star ui still there?");
