@@ -172,9 +172,15 @@ class Shelf:
         for name, run in self.find().items():
             now = (run, stamps(run / "journal.db"), _now(run))
             known = self._rows.get(name)
-            rows[name] = known if known and known[0] == now else (now, _row(name, run, _totals))
+            read = self._followed if now[2] == "running" else _totals
+            rows[name] = known if known and known[0] == now else (now, _row(name, run, read))
         self._rows = rows
         return [row for _, row in rows.values()]
+
+    def _followed(self, run: Path) -> dict[str, Any]:
+        """The totals of a run that is being written: of its journal only what is new is read."""
+        name = next((name for name, place in self.find().items() if place == run), "")
+        return {**asdict(self.run(name).story().summary), "usage": []}
 
     def leave(self) -> None:
         """Before the process ends."""
