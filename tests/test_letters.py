@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import random
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,7 +26,7 @@ def watch(progress: object) -> None:
 class Pretender:
     """Outcomes that hang on the script's text alone; `ran` are the scripts that were paid for."""
 
-    wall, about = "bubblewrap", "pretended"
+    wall, about, interpreter = "bubblewrap", "pretended", sys.executable
 
     def __init__(self) -> None:
         self.ran: list[str] = []
@@ -45,6 +46,9 @@ class Pretender:
             writer.writeheader()
             writer.writerows(rows)
         return Outcome("ok", 0.05, files=("submission.csv",))
+
+    def python_for(self, script: str) -> str:
+        return self.interpreter
 
     def stop(self) -> None:
         """Nothing runs."""

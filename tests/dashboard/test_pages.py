@@ -202,7 +202,7 @@ def test_what_is_new_is_on_the_page_within_a_second(browser, serve, growing):
     address = serve(growing.run)
     one.page.goto(f"{address}runs/run")
     one.page.wait_for_selector("[data-address=start]")
-    one.page.get_by_text("running, live").wait_for()
+    one.page.get_by_text("running, this page is up to date").wait_for()
     evaluated(growing, "branch-0/init/candidate/0", 0.7)
     written = time.monotonic()
     one.page.wait_for_selector("[data-address='branch-0/init/candidate/0']")
