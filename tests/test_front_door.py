@@ -21,7 +21,7 @@ PAGES = [
     *(ROOT / "benchmarks").glob("*.md"),
 ]
 VERBS = ["setup", "demo", "example", "test", "check", "fmt", "bench-tasks", "bench-playbook", "bench-ablation",
-         "bench-overhead", "clean"]  # fmt: skip
+         "bench-overhead", "docs", "clean"]  # fmt: skip
 CALL = """
 import sys
 sys.argv = ["mle-star", *sys.argv[1:]]

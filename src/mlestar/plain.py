@@ -37,6 +37,11 @@ def word(text: object, most: int = 200) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def number(value: float | None, error: float | None, none: str = "none") -> str:
+    """A score for reading, with its standard error where there is one."""
+    return none if value is None else f"{value:.5f}" + ("" if error is None else f" ± {error:.5f}")
+
+
 def says(text: str, words: str) -> bool:
     """Whether a text has these words, whole and one after the other; no words are in none."""
     said, wanted = (" ".join(re.findall(r"\w+", each.lower())) for each in (text, words))

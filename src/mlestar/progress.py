@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from mlestar.plain import clean, word
+from mlestar.plain import clean, number, word
 from mlestar.records import Progress, Summary, Trial, Usage
 from mlestar.report import costs
 from mlestar.report.story import Story
@@ -104,9 +104,9 @@ def summary(found: Summary, run: Path) -> str:
     facts = [
         f"metric    {word(found.metric)} ({arrow}), {found.folds or '?'} {'fold' if found.folds == 1 else 'folds'}",
         f"split     {word(found.split)}: {word(found.split_evidence, LINE)}",
-        f"expect    {_score(found.estimate, found.estimate_stderr)}",
-        f"search    {_score(found.search_score, found.search_stderr)}",
-        f"sealed    {_score(found.sealed_score, found.sealed_stderr)}{_seen(found)}",
+        f"expect    {number(found.estimate, found.estimate_stderr)}",
+        f"search    {number(found.search_score, found.search_stderr)}",
+        f"sealed    {number(found.sealed_score, found.sealed_stderr)}{_seen(found)}",
         *by_group(found.split, found.groups),
     ]
     if found.optimism is not None:
@@ -179,12 +179,6 @@ def _usage(usage: Sequence[Usage]) -> list[str]:
     return costs.aligned([[word(row[i], 18) for i in COLUMNS] for row in (costs.HEAD, *rows)], 2)
 
 
-def _score(value: float | None, error: float | None) -> str:
-    if value is None:
-        return "none"
-    return f"{value:.5f}" + ("" if error is None else f" ± {error:.5f}")
-
-
 def _seen(found: Summary) -> str:
     return f"  (the sealed rows were looked at {found.sealed_seen} times)" if found.sealed_seen > 1 else ""
 
@@ -192,8 +186,8 @@ def _seen(found: Summary) -> str:
 def table(rows: Sequence[tuple[Path, Summary]]) -> str:
     """Runs, one a line."""
     return "\n".join(
-        f"{word(run):50} {s.state:12} {s.metric:24} search {_score(s.search_score, s.search_stderr):22}"
-        f" sealed {_score(s.sealed_score, s.sealed_stderr):22} {clock(s.seconds)}"
+        f"{word(run):50} {s.state:12} {s.metric:24} search {number(s.search_score, s.search_stderr):22}"
+        f" sealed {number(s.sealed_score, s.sealed_stderr):22} {clock(s.seconds)}"
         for run, s in rows
     )
 

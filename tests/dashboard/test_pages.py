@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -172,17 +173,17 @@ def test_thousands_of_steps_are_shown_at_once_and_memory_stays_flat(browser, ser
         one = Page(browser)
         begun = time.monotonic()
         one.page.goto(f"{address}runs/large")
-        told = one.page.evaluate("performance.getEntriesByType('paint').map(p => p.startTime)")
         one.page.wait_for_selector("[role=treeitem]")
-        assert min(told, default=0) < 5_000  # 0.3 s on a machine at rest
-        assert time.monotonic() - begun < 30  # 1.5 s there
+        told = one.page.evaluate("performance.getEntriesByType('paint').map(p => p.startTime)")
+        assert 0 < min(told) < 5_000  # 0.13 to 0.51 s were seen beside other work
+        assert time.monotonic() - begun < 30
         with httpx.Client(base_url=address, timeout=20) as client:
             sizes = []
             for i in range(12):
                 evaluated(store, f"branch-9/init/candidate/{i}", 0.5)
                 client.get("/runs/large/story.json")
-                sizes.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-        assert sizes[-1] - sizes[4] < 60_000  # KiB
+                sizes.append(int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize())
+        assert sizes[-1] - sizes[4] < 60_000_000  # bytes
         one.context.close()
 
 

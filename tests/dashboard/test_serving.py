@@ -72,7 +72,7 @@ def test_only_this_machine_is_answered_and_nothing_foreign_is_let_in(growing, cl
     assert answer.headers["x-content-type-options"] == "nosniff"
     for file in ("common.js", "run.js", "runs.js", "live.css", "page.css"):
         assert "http://" not in client.get(f"/static/{file}").text
-    for path in ("/runs/other", "/runs/..%2frun", "/runs/run/best/..%2fjournal.db", "/static/../serving.py"):
+    for path in ("/runs/other", "/runs/..%2frun", "/runs/run/best/..%2fjournal.db", "/static/..%2fserving.py"):
         assert client.get(path).status_code in (400, 404, 405)
 
 

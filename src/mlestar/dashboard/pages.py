@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from mlestar.plain import number
 from mlestar.report.elements import Safe, table, text
 
 _PARTS = (  # of a run's page: id, heading
@@ -21,8 +22,8 @@ def list_page(rows: Sequence[Mapping[str, Any]]) -> str:
     cells = [
         (
             Safe(f'<a href="{_address(row["name"])}">{text(row["name"])}</a>'), row["state"], row["task"],
-            row.get("metric", ""), row.get("brain", ""), _score(row.get("search_score"), row.get("search_stderr")),
-            _score(row.get("estimate"), row.get("estimate_stderr")), f"{row.get('seconds', 0):.0f} s",
+            row.get("metric", ""), row.get("brain", ""), number(row.get("search_score"), row.get("search_stderr"), ""),
+            number(row.get("estimate"), row.get("estimate_stderr"), ""), f"{row.get('seconds', 0):.0f} s",
         )
         for row in rows
     ]  # fmt: skip
@@ -68,7 +69,3 @@ def _page(title: str, body: str, script: str) -> str:
 <link rel="stylesheet" href="/static/live.css"><script type="module" src="/static/{script}"></script></head>
 <body>{body}</body></html>
 """
-
-
-def _score(value: float | None, error: float | None) -> str:
-    return "" if value is None else f"{value:.5f}" + ("" if error is None else f" ± {error:.5f}")

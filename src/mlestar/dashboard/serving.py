@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
@@ -24,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlestar import reporting
 from mlestar.dashboard.pages import list_page, run_page
-from mlestar.dashboard.watched import Shelf, about
+from mlestar.dashboard.watched import Shelf, Watched, about
 from mlestar.errors import MleStarError, SettingsError
 from mlestar.plain import word
 from mlestar.report import page
@@ -63,70 +64,79 @@ class Headed:
         await self._app(scope, receive, headed)
 
 
-def application(shelf: Shelf, token: str, leaving: Callable[[], bool]) -> Starlette:
-    """The pages over the runs of a shelf; whoever wants to change something needs the token that the pages carry.
+@dataclass(frozen=True)
+class Pages:
+    """What is answered: the runs of a shelf. Whoever wants to change something needs the token that the pages carry.
 
     Streams end when the server is `leaving`.
     """
 
-    async def listed(request: Request) -> Response:
-        return HTMLResponse(list_page(await run_in_threadpool(shelf.named)))
+    shelf: Shelf
+    token: str
+    leaving: Callable[[], bool]
 
-    async def listed_json(request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(shelf.listed))
+    async def _run(self, request: Request) -> Watched:
+        """The run that an address names. Raises RunError where there is none."""
+        return await run_in_threadpool(self.shelf.run, request.path_params["name"])
 
-    async def shown(request: Request) -> Response:
-        name = request.path_params["name"]
-        state, task = await run_in_threadpool(lambda: about(shelf.run(name).run))
-        return HTMLResponse(run_page(name, state, task, token))
+    async def listed(self, request: Request) -> Response:
+        return HTMLResponse(list_page(await run_in_threadpool(self.shelf.named)))
 
-    async def told(request: Request) -> Response:
-        found = await run_in_threadpool(lambda: shelf.run(request.path_params["name"]).told())
-        return Response(found, media_type="application/json")
+    async def listed_json(self, request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(self.shelf.listed))
 
-    async def node(request: Request) -> Response:
+    async def shown(self, request: Request) -> Response:
+        state, task = await run_in_threadpool(about, (await self._run(request)).run)
+        return HTMLResponse(run_page(request.path_params["name"], state, task, self.token))
+
+    async def told(self, request: Request) -> Response:
+        return Response(await run_in_threadpool((await self._run(request)).told), media_type="application/json")
+
+    async def node(self, request: Request) -> Response:
         address = request.query_params.get("address", "")
-        return JSONResponse(await run_in_threadpool(lambda: shelf.run(request.path_params["name"]).node(address)))
+        return JSONResponse(await run_in_threadpool((await self._run(request)).node, address))
 
-    async def events(request: Request) -> Response:
-        watched = await run_in_threadpool(shelf.run, request.path_params["name"])
+    async def events(self, request: Request) -> Response:
         seen = request.headers.get("last-event-id", "")
-        stream = _versions(request, watched.version, leaving, int(seen) if seen.isdecimal() else -1)
+        version = (await self._run(request)).version
+        stream = _versions(request, version, self.leaving, int(seen) if seen.isdecimal() else -1)
         return StreamingResponse(stream, media_type="text/event-stream")
 
-    async def report(request: Request) -> Response:
-        run = await run_in_threadpool(shelf.run, request.path_params["name"])
-        made = await run_in_threadpool(reporting.html, run.run)
+    async def report(self, request: Request) -> Response:
+        made = await run_in_threadpool(reporting.html, (await self._run(request)).run)
         return HTMLResponse(made, headers={"content-security-policy": "frame-ancestors 'none'"})  # it brings its own
 
-    async def kept(request: Request) -> Response:
-        run, file = await run_in_threadpool(shelf.run, request.path_params["name"]), request.path_params["file"]
-        path = run.run / "best" / file
+    async def kept(self, request: Request) -> Response:
+        file = request.path_params["file"]
+        path = (await self._run(request)).run / "best" / file
         if file not in ("submission.csv", "solution.py") or not path.is_file():
             return JSONResponse({"error": f"there is no best/{word(file)} yet"}, 404)
         return FileResponse(path, media_type="text/plain", filename=file)
 
-    async def wish(request: Request) -> Response:
+    async def wish(self, request: Request) -> Response:
         host = f"http://{request.headers.get('host')}"
         if request.headers.get("origin", host) != host:
             return JSONResponse({"error": "only pages of this server may change a run"}, 403)
-        if not hmac.compare_digest(request.headers.get("x-token", "").encode(), token.encode()):
+        if not hmac.compare_digest(request.headers.get("x-token", "").encode(), self.token.encode()):
             return JSONResponse({"error": "reload the page: it was made by another start of this server"}, 403)
         body = await _body(request)
         if body is None:
             return JSONResponse({"error": f"that is too long: at most {MOST_SAID:,} bytes"}, 413)
-        run, verb = await run_in_threadpool(shelf.run, request.path_params["name"]), request.path_params["verb"]
+        run, verb = await self._run(request), request.path_params["verb"]
         text = body.decode("utf-8", "replace")
         calls: dict[str, Callable[[], str]] = {"stop": run.stop, "resume": run.resume}
-        said = await run_in_threadpool(calls.get(verb, lambda: run.say(verb, text)))
-        return JSONResponse({"said": said})
+        return JSONResponse({"said": await run_in_threadpool(calls.get(verb, lambda: run.say(verb, text)))})
 
+
+def application(pages: Pages) -> Starlette:
+    """The addresses of the pages, and who may ask."""
     at = "/runs/{name}"
     return Starlette(
         routes=[
-            Route("/", listed), Route("/runs.json", listed_json), Route(at, shown), Route(f"{at}/story.json", told),
-            Route(f"{at}/node.json", node), Route(f"{at}/events", events), Route(f"{at}/report.html", report),
-            Route(f"{at}/best/{{file}}", kept), Route(f"{at}/{{verb}}", wish, methods=["POST"]),
+            Route("/", pages.listed), Route("/runs.json", pages.listed_json), Route(at, pages.shown),
+            Route(f"{at}/story.json", pages.told), Route(f"{at}/node.json", pages.node),
+            Route(f"{at}/events", pages.events), Route(f"{at}/report.html", pages.report),
+            Route(f"{at}/best/{{file}}", pages.kept), Route(f"{at}/{{verb}}", pages.wish, methods=["POST"]),
             Route("/plotly.js", _plotly), Route("/static/page.css", _looks),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
@@ -198,7 +208,7 @@ class Server:
             ) from None
         self._shelf = Shelf(places)
         self.address = f"http://{HOST}:{self._socket.getsockname()[1]}/"
-        app = application(self._shelf, secrets.token_urlsafe(24), lambda: self._server.should_exit)
+        app = application(Pages(self._shelf, secrets.token_urlsafe(24), lambda: self._server.should_exit))
         self._server = uvicorn.Server(
             uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
         )

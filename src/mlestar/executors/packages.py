@@ -26,7 +26,7 @@ from packaging.utils import canonicalize_name
 from mlestar import plain
 from mlestar.errors import SettingsError
 from mlestar.executors.uv import Uv, find_uv
-from mlestar.executors.walls.interpreter import Interpreter, parts_of
+from mlestar.executors.walls.interpreter import Interpreter, answer, parts_of
 from mlestar.plain import word
 
 LOCK = "requirements.lock"
@@ -187,11 +187,7 @@ def installed(python: str) -> tuple[str, dict[str, tuple[str, tuple[str, ...]]],
     """The interpreter's version, of each distribution that it has the version and what that needs in turn, and of each
     module the distribution that it is from: scripts say `xgboost` where it is `xgboost-cpu` that is installed."""
     try:
-        done = subprocess.run(
-            [python, "-I", "-c", _ASK], env={"LANG": "C.UTF-8"}, capture_output=True, timeout=60, check=True,
-            start_new_session=True,
-        )  # fmt: skip
-        version, rows, modules = json.loads(done.stdout)
+        version, rows, modules = answer(python, _ASK)
     except (OSError, ValueError, subprocess.SubprocessError):
         raise SettingsError(f"the interpreter {python!r} does not tell what it has installed") from None
     found: dict[str, tuple[str, tuple[str, ...]]] = {}

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-from mlestar.plain import word
+from mlestar.plain import number, word
 from mlestar.records import Breadths, Final, Summary
 from mlestar.report import costs
 
@@ -40,8 +40,8 @@ def _headline(found: Summary) -> str:
     if found.search_score is None:
         return f"The run is {found.state}; there is no final score yet."
     better = "higher" if found.direction == "max" else "lower"
-    expect = f"Expect **{inert(found.metric)} {_score(found.estimate, found.estimate_stderr)}** ({better} is better):"
-    search = _score(found.search_score, found.search_stderr)
+    expect = f"Expect **{inert(found.metric)} {number(found.estimate, found.estimate_stderr)}** ({better} is better):"
+    search = number(found.search_score, found.search_stderr)
     if found.sealed_score is None:
         return f"{expect} the search score, {search}, less what choosing the best of many flattered it."
     return (
@@ -123,7 +123,3 @@ def inert(text: str) -> str:
 def code(text: str) -> str:
     """A short text that is not ours, as a code span."""
     return f"`{word(text).replace('`', chr(39)) or ' '}`"
-
-
-def _score(value: float | None, error: float | None) -> str:
-    return "none" if value is None else f"{value:.5f}" + ("" if error is None else f" ± {error:.5f}")

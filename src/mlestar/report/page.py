@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence, Set
 from pathlib import Path
 
+from mlestar.plain import number
 from mlestar.records import Score, Summary
 from mlestar.report import costs, figures
 from mlestar.report.elements import Safe, block, code, items, section, table, text
@@ -134,12 +135,12 @@ def _named(name: str, address: str) -> Safe:
 
 def _task(found: Summary) -> list[object]:
     better = "higher" if found.direction == "max" else "lower"
-    sealed = _score(found.sealed_score, found.sealed_stderr)
+    sealed = number(found.sealed_score, found.sealed_stderr)
     facts = [
         Safe(f"Metric: {text(found.metric)}; {better} is better."),
         Safe(f"Split: {code(found.split)}, which is to imitate how the test relates to the training rows. "
              f"{text(found.split_evidence)}."),
-        f"Search score {_score(found.search_score, found.search_stderr)}; on sealed rows {sealed}"
+        f"Search score {number(found.search_score, found.search_stderr)}; on sealed rows {sealed}"
         + (f"; optimism {found.optimism:+.5f} (positive: the search promised too much)." if found.optimism else "."),
     ]  # fmt: skip
     groups = [(name, f"{value:.5f}") for name, value in found.groups]
@@ -273,7 +274,3 @@ def _trust(found: Summary) -> list[object]:
     ]
     warnings = Safe(f'<div class="warn">{items(f"warning: {warning}" for warning in found.warnings)}</div>')
     return [items(facts), warnings if found.warnings else ""]
-
-
-def _score(value: float | None, error: float | None) -> str:
-    return "none" if value is None else f"{value:.5f}" + ("" if error is None else f" ± {error:.5f}")

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from mlestar.errors import SettingsError
 
@@ -30,6 +31,22 @@ class Interpreter:
     parts: tuple[Path, ...]
 
 
+def answer(python: str, program: str) -> Any:
+    """What a program prints in an interpreter, as JSON. Raises OSError, ValueError or SubprocessError.
+
+    It is asked again where a signal ended it: Ctrl-C may reach a child just before it is in a session of its own.
+    """
+    for last in (False, True):
+        done = subprocess.run(
+            [python, "-I", "-c", program],  # isolated: nothing of the current folder is imported
+            env={"LANG": "C.UTF-8"}, capture_output=True, timeout=60, check=False, start_new_session=True,
+        )  # fmt: skip
+        if last or done.returncode >= 0:
+            break
+    done.check_returncode()
+    return json.loads(done.stdout)
+
+
 @cache
 def ask(name: str) -> Interpreter:
     """Ask the interpreter at the absolute path `name` where it and its libraries are.
@@ -37,11 +54,7 @@ def ask(name: str) -> Interpreter:
     Raises SettingsError when it does not answer as a Python does.
     """
     try:
-        done = subprocess.run(
-            [name, "-I", "-c", _ASK],  # isolated: nothing of the current folder is imported
-            env={"LANG": "C.UTF-8"}, capture_output=True, timeout=60, check=True, start_new_session=True,
-        )  # fmt: skip
-        path, *prefixes = json.loads(done.stdout)
+        path, *prefixes = answer(name, _ASK)
     except (OSError, ValueError, subprocess.SubprocessError):
         raise SettingsError(f"the interpreter {name!r} does not answer as a Python does; name another one") from None
     path = os.path.abspath(path or name)
