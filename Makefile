@@ -4,7 +4,7 @@ BIN = $(VENV)/bin
 WORKERS = $(shell expr $$(nproc) + 1)  # runs wait more than they compute
 PYTEST = $(BIN)/pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal
 
-.PHONY: help setup browser demo example test check fmt bench-tasks bench-playbook bench-ablation bench-overhead bench-views bench-soak chaos trust docs clean
+.PHONY: help setup browser demo example test check fmt bench-tasks bench-playbook bench-ablation bench-overhead bench-views bench-soak bench-scale bench-newcomer chaos trust docs clean
 
 help:            ## show the verbs
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -27,7 +27,7 @@ example: setup   ## replay a run that an assistant answered: no key, nobody is a
 browser: setup
 	@scripts/browser.sh
 
-test: browser    ## all tests
+test: browser    ## the tests; with MLESTAR_LONG=1 also those that take minutes
 	$(PYTEST)
 
 check: browser   ## format, lint, types, import contracts, tests
@@ -56,11 +56,18 @@ bench-ablation: setup  ## what each part of the method is worth, equal time; ove
 bench-overhead: setup  ## what the harness adds to a job, and to a run
 	$(BIN)/python benchmarks/overhead.py
 
+bench-scale: setup     ## how cost grows with a run's length, and with the places of a Ray cluster
+	$(BIN)/python benchmarks/scale.py growth
+	$(BIN)/python benchmarks/scale.py cluster
+
 bench-soak: setup      ## 2,000 tiny jobs in a row: does anything grow?
 	$(BIN)/python benchmarks/soak.py
 
 trust: setup           ## the hostile suite behind every wall; writes the table of docs/trust.md (needs root)
 	$(BIN)/python scripts/trust.py
+
+bench-newcomer: setup  ## clone, demo, page, an own table, new rows: what each step takes
+	$(BIN)/python benchmarks/newcomer.py
 
 bench-views: setup     ## views of 10 to 1,000,000 rows and of 50,000 row files
 	$(BIN)/python benchmarks/views.py

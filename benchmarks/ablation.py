@@ -153,6 +153,7 @@ def render(rows: list[common.Row]) -> str:
             for day, budget, machine in origins]  # fmt: skip
     parts = ["# What each part is worth", "Made by `benchmarks/ablation.py`; every number was measured by it.", ABOUT]
     parts += ["## By variant", common.table(heads, list(summary(list(found.values()))))]
+    parts += [(common.HERE / "ablation-notes.md").read_text(encoding="utf-8").strip()]
     parts += ["## Runs", common.table(titles, lines), "## Where from", "\n".join(told)]
     return "\n\n".join(parts) + "\n"
 

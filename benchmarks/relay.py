@@ -2,7 +2,8 @@
 
     python benchmarks/relay.py RUN [RUN…] [--graded RUN=SCORE …] [--answered "by whom"]
 
-Starts nothing: the runs are made with `mle-star run TASK --brain relay …` and answered meanwhile.
+Starts nothing: the runs are made with `mle-star run TASK --brain relay …` and answered meanwhile. Runs that relay.json
+knows from before stay in the table.
 """
 
 import argparse
@@ -49,12 +50,13 @@ def main() -> None:
     parser.add_argument("--answered", default="", help="who answered")
     options = parser.parse_args()
     graded = dict(text.split("=", 1) for text in options.graded)
-    rows = [row(run, graded) for run in options.runs]
+    known = {row["run"]: row for row in json.loads((HERE / "relay.json").read_text(encoding="utf-8"))}
+    rows = [*(known | {run.name: row(run, graded) for run in options.runs}).values()]
     names = [n for n in rows[0] if n != "roles"]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(shown(r[n]) for n in names) + " |" for r in rows]
     roles = [f"- {r['run']}: " + ", ".join(f"{k} {v}" for k, v in sorted(r["roles"].items())) for r in rows]
-    command = f"python benchmarks/relay.py {' '.join(run.name for run in options.runs)}"
+    command = f"python benchmarks/relay.py {' '.join(row['run'] for row in rows)}"
     head = f"# Answered through the relay\n\n{date.today()}, {machine()}. `{command}`\n\n{options.answered}"
     text = "\n".join([head, "", *lines, "", "Calls by role:", "", *roles, ""])
     (HERE / "relay.md").write_text(text, encoding="utf-8")

@@ -20,9 +20,10 @@ def main(task: Path, run: Path) -> None:
     told = json.loads(subprocess.run([tool, "show", run, "--json"], capture_output=True, check=True).stdout)
     test, error = right / len(answers), (right / len(answers) * (1 - right / len(answers)) / len(answers)) ** 0.5
     print(f"\nOn the {len(answers)} passengers that were kept from it: accuracy {test:.4f} ± {error:.4f}.")
-    estimate, spread = told["search_score"], told["search_stderr"] or 0.0
-    print(f"What the search promised:                     accuracy {estimate:.4f} ± {spread:.4f}.")
-    print(f"Read what it did: {run}/best/solution.py, or `{tool} report {run}`.")
+    estimate, spread = told["estimate"], told["estimate_stderr"] or 0.0
+    print(f"What it said to expect:                       accuracy {estimate:.4f} ± {spread:.4f}.")
+    print(f"What it did: open {run}/report.html, and {run}/best/solution.py.")
+    print(f"Your own table: `{tool} new FILE.csv --target COLUMN`.")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ budget = "15m"
 outer = 2
 ```
 
-A name that does not exist is refused. Time spans are seconds, or texts such as `90s`, `15m`, `1h30m`."""
+A name that does not exist is refused. Time spans are seconds, or texts such as `90s`, `15m`, `1h30m`; on the
+command line a `budget` under 60 needs its unit."""
 METRICS = """What `metric` in task.toml may name. Without it the metric is read from the description, under its usual
 names; `check` shows which, and the words that said so. A metric of your own is `metric.py:score`
 ([how](own-task.md#a-score-of-its-own))."""

@@ -49,6 +49,6 @@ if ! "${pip[@]}" --version >/dev/null 2>&1; then
 fi
 
 say "installing into $venv (about a minute, 1 GB; nothing is downloaded later)"
-"${pip[@]}" install --quiet --disable-pip-version-check --editable '.[dev,mcp,search]'
+"${pip[@]}" install --quiet --disable-pip-version-check --editable '.[dev,mcp,ray,search]'
 rm -f "$venv"/.mle-star-*
 touch "$stamp"

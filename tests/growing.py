@@ -1,7 +1,7 @@
 """A journal that a test writes itself, step by step, as a run would."""
 
+from mlestar.memo import Execution
 from mlestar.records import Judged, Outcome, Score, Tried
-from mlestar.workbench import Execution
 
 
 def score(value):

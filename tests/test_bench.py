@@ -25,9 +25,9 @@ from mlestar.executors import command
 from mlestar.journal import queries
 from mlestar.tasks import judge
 
-from .conftest import SMALL, write
+from .conftest import LEAST, LONG, write
 
-TERMS = ["--jobs", "1", "--budget", "5m", *SMALL[2:]]
+TERMS = ["--jobs", "1", "--budget", "5m", *LEAST[2:]]
 GRADER = """
 import csv, json, pathlib, sys
 here = pathlib.Path(__file__).parent
@@ -106,7 +106,7 @@ def quick(monkeypatch):
     """mle-star's own cells filled by the sample submission, without a run."""
     filled: list[tuple[str, int]] = []
 
-    def run(public, settings, place, cell, watch):
+    def run(public, settings, place, cell, watch, above):
         assert settings.search.bar_same_task
         filled.append((cell.task, cell.seed))
         (place / "submission.csv").write_bytes((public / "sample_submission.csv").read_bytes())
@@ -182,7 +182,7 @@ def test_a_wrong_setting_is_one_message_and_the_next_call_may_have_another(folde
         ("", [], 600),
         ('budget = "40s"', [], 40),
         ('budget = "40s"', ["--budget", "50s"], 50),
-        ("", ["--set", "budget=9"], 9),
+        ("", ["--set", "budget=9s"], 9),
     ],
 )
 def test_a_budget_comes_from_wherever_one_is_set(folder, quick, tmp_path, monkeypatch, file, arguments, budget):
@@ -232,6 +232,7 @@ def test_a_bench_is_run_graded_once_and_kept(folder, constant, mle_star, tmp_pat
     assert graded(folder) == ["shop", "shop"]
 
 
+@LONG
 def test_a_bench_that_was_killed_goes_on_with_the_same_run(folder, tool, mle_star, tmp_path):
     out = tmp_path / "out"
     call = ["bench", folder, "--only", "shop", "--out", out, *TERMS]
@@ -268,7 +269,7 @@ def test_a_runner_dies_with_the_bench(folder, tool, tmp_path):
     )
     driver = (
         "import sys\nfrom pathlib import Path\nfrom mlestar.bench import ours\nfrom mlestar.cli import main\n"
-        "ours.run = lambda public, settings, place, cell, watch: cell.__class__(cell.task, cell.system, 0, 'failed')\n"
+        "ours.run = lambda public, settings, place, cell, *more: cell.__class__(cell.task, cell.system, 0, 'failed')\n"
         "main()\n"
     )
     call = [
@@ -389,10 +390,10 @@ def test_a_runner_sees_no_key(folder, quick, tmp_path, monkeypatch):
 def test_a_mistake_of_ours_fails_one_cell_alone(folder, quick, tmp_path, monkeypatch):
     fill = ours.run
 
-    def run(public, settings, place, cell, watch):
+    def run(public, settings, place, cell, watch, above):
         if cell.task == "market":
             raise ZeroDivisionError("oh")
-        return fill(public, settings, place, cell, watch)
+        return fill(public, settings, place, cell, watch, above)
 
     monkeypatch.setattr(ours, "run", run)
     bench(folder, tmp_path / "out")

@@ -14,7 +14,7 @@ from mlestar import overview
 from mlestar.errors import RunError
 from mlestar.journal import queries
 
-from .conftest import SMALL
+from .conftest import LONG, SMALL
 
 BENCH = Path(__file__).parents[1] / "benchmarks" / "chaos.py"
 TINY = [*SMALL, "--set", "refine.outer=0", "--set", "refine.looks=0", "--set", "judging.folds=1"]
@@ -171,6 +171,7 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.slow
+@LONG
 def test_on_a_disk_that_is_full_again_and_again(begin, small_disk, unbroken):
     run, full, kib, places = small_disk(8) / "run", 0, 8, set()
     while True:
@@ -191,6 +192,7 @@ def test_on_a_disk_that_is_full_again_and_again(begin, small_disk, unbroken):
 
 
 @pytest.mark.slow
+@LONG
 def test_a_disk_that_fills_just_before_each_kind_of_write(task, noted, small_disk, tmp_path, unbroken):
     disk = small_disk(60_000)
     run, filler = disk / "run", disk / "filler"

@@ -10,7 +10,7 @@ from mlestar import overview
 from mlestar.journal import queries
 from mlestar.records import Letter
 
-from .conftest import SMALL
+from .conftest import LONG, SMALL
 
 FOREST = """
 import pandas as pd
@@ -111,7 +111,7 @@ def test_what_is_said_before_or_while_a_run_goes_on_is_heard_and_replayed(task, 
     assert done.returncode == 0
     for said in (["use the colour"], ["--forbid", "lightgbm"], ["--target", "model"]):
         assert mle_star("hint", run, *said, "--as", "me").returncode == 0
-    done = mle_star("resume", run, "--brain", "playbook", *SMALL)
+    done = mle_star("resume", run, "--brain", "playbook", *SMALL, "--set", "refine.variants=0")
     assert done.returncode == 0, done.stderr
     heard = next(row for row in queries.steps(run) if row.address == "branch-0/init/heard").read(tuple[Letter, ...])
     assert [(letter.about, letter.sender) for letter in heard] == [("hint", "me"), ("forbid", "me"), ("target", "me")]
@@ -124,12 +124,13 @@ def test_what_is_said_before_or_while_a_run_goes_on_is_heard_and_replayed(task, 
     assert overview.show(run).search_score == before, "a replay hears what was heard, not what was said since"
 
 
+@LONG
 def test_a_cell_written_by_hand_is_tried_like_a_plan(task, mle_star, tmp_path):
     run = tmp_path / "run"
     assert mle_star("run", task, "--out", run, "--brain", "none", "--set", "judging.folds=2").returncode == 0
     (tmp_path / "cell.py").write_text('def post(prediction):\n    """As it is."""\n    return prediction * 1.0\n')
     assert mle_star("hint", run, "--cell", "post", "--from", tmp_path / "cell.py", "--as", "me").returncode == 0
-    assert mle_star("resume", run, "--brain", "playbook", *SMALL).returncode == 0
+    assert mle_star("resume", run, "--brain", "playbook", *SMALL, "--set", "refine.variants=0").returncode == 0
     notes = [note.text for note in queries.notes(run)]
     assert any("the cell as me wrote it" in text for text in notes)
 

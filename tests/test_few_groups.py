@@ -7,7 +7,8 @@ from dataclasses import replace
 from mlestar.bank.comparison import join
 from mlestar.progress import summary
 from mlestar.records import Judged, Summary
-from mlestar.report import markdown
+from mlestar.report.markdown import markdown
+from mlestar.report.story import Story
 
 FOUND = Summary(
     state="done", task="words", brain="playbook", metric="accuracy", direction="max", split="group:speaker",
@@ -28,11 +29,11 @@ def test_a_joined_score_knows_its_groups() -> None:
 def test_the_screen_and_the_report_show_the_range_and_each_group(tmp_path) -> None:
     line = next(line for line in summary(FOUND, tmp_path).splitlines() if "by speaker" in line)
     assert "0.60000 to 0.90000 (ann 0.90000, bob|x 0.60000)" in line
-    told = markdown(FOUND, None, [])
+    told = markdown(Story("run", FOUND, (), ()))
     assert "from 0.60000 to 0.90000" in told
     assert "| speaker | search score |" in told
     assert "| bob\\|x | 0.60000 |" in told
     for groups in ((), FOUND.groups[:1]):
         plain = replace(FOUND, groups=groups)
         assert "by speaker" not in summary(plain, tmp_path)
-        assert "Too few groups" not in markdown(plain, None, [])
+        assert "Too few groups" not in markdown(Story("run", plain, (), ()))

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from mlestar import casting, config, contributing, overview, runs
+from mlestar import casting, config, contributing, overview, reporting, runs
+from mlestar.brains.spoken.rendering import markdown
+from mlestar.brains.spoken.voice import Prompt
 from mlestar.errors import Interrupted, RunError, SettingsError
 from mlestar.journal import queries
 from mlestar.journal.mail import Mail
@@ -20,6 +22,9 @@ from .test_letters import SCRIPT, SIZES, Pretender, watch
 class Stopping(Pretender):
     """It stops the run before the job number `last`, or at its first job below `end`."""
 
+    def close(self):
+        pass
+
     last, end = 10**9, "nowhere/"
 
     def run(self, job):
@@ -32,7 +37,7 @@ class Stopping(Pretender):
 def machine(monkeypatch):
     made = Stopping()
     monkeypatch.setattr(casting, "executor", lambda settings, run: made)
-    monkeypatch.setattr(casting, "probe", lambda executor, names: {
+    monkeypatch.setattr(casting, "probe", lambda executor, names, **given: {
         name: SimpleNamespace(ok=True, version="1.0", error="") for name in names
     })  # fmt: skip
     return made
@@ -201,7 +206,7 @@ def test_a_command_is_recorded_and_shown_by_its_program_alone(task, tmp_path, ma
     facts = queries.facts(run)
     assert "secret" in str(facts.pop("settings")), "a resume needs it"
     kept = [blob.read_bytes().decode("latin-1") for blob in (run / "blobs").rglob("*") if blob.is_file()]
-    told = [str(queries.steps(run)), str(queries.notes(run)), str(overview.show(run)), overview.report(run)]
+    told = [str(queries.steps(run)), str(queries.notes(run)), str(overview.show(run)), reporting.markdown(run)]
     assert not [text for text in (str(facts), *kept, *told) if "secret" in text]
     assert {row.read(Exchange).by for row in queries.steps(run) if row.verb == "call"} == {"cli:true"}
     assert overview.show(run).brain == "cli:true"
@@ -300,6 +305,22 @@ def test_a_refused_question_is_kept_for_who_answered_it(tmp_path, task):
     assert mail.claim("another") is None
     assert mail.claim("me").name == "start/planner/call-1"
     assert mail.claim("me") is None, "handed out once"
+
+
+def test_a_brief_question_leaves_out_what_its_answerer_was_shown(tmp_path, task):
+    """Each question is whole as it waits; what is left out is what this answerer, of all, has seen in this run."""
+    run = begin(task, tmp_path / "run", "none")
+    for i in range(5):
+        stable = "# Task\n\n" + ("another task" if i == 4 else "a task\n\n---\n\nof two parts")
+        Mail(run).ask(f"start/{i}/planner/call-0", "planner", markdown(Prompt(stable, f"# Plan {i}"), ()))
+    take = [contributing.claim(run, who, 0.0, brief=True).body for who in ("me", "me", "another", "me", "me")]
+    assert [("# Task" in body, f"# Plan {i}" in body) for i, body in enumerate(take)] == [
+        (True, True), (False, True), (True, True), (False, True), (True, True),
+    ]  # fmt: skip
+    assert "ask for start/1/planner/call-0 by its name" in take[1]
+    again = contributing.claim(run, "me", 0.0, "start/1/planner/call-0")
+    assert again.body.startswith("# Task\n\na task")
+    assert again.body.index("**New in this question.**") < again.body.index("# Plan 1")
 
 
 def test_who_waits_for_a_question_may_come_before_the_run(tmp_path, task, machine, monkeypatch):

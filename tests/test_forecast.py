@@ -19,7 +19,7 @@ from mlestar.journal import queries
 from mlestar.records import Breadths
 from mlestar.roles import ROLES
 
-from .conftest import SMALL
+from .conftest import LONG, SMALL
 
 PRICED, UNPRICED = "openai:gpt-4.1", "somebody:model"
 TINY = Breadths(candidates=2, branches=1, outer=1, inner=3, rounds=2, debug=1, looks=2)
@@ -210,7 +210,7 @@ def test_a_folder_whose_tables_a_program_makes_is_forecast_too(task, mle_star, t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("brain", ["playbook", "cli:echo nothing of use"])
+@pytest.mark.parametrize("brain", ["playbook", pytest.param("cli:echo nothing of use", marks=LONG)])
 def test_a_real_run_keeps_within_it(task, tmp_path, mle_star, brain):
     """One brain without a call, and one whose every answer is refused, so that the playbook stands in."""
     given = [*SMALL, "--brain", brain, "--set", "llm.attempts=1", "--unsafe"]

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from mlestar import config, overview
+from mlestar.cli import app
+from mlestar.errors import UsageError
 from mlestar.journal.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -122,3 +125,29 @@ def test_the_source_knows_no_measuring_task() -> None:
         path: path.read_text(encoding="utf-8", errors="replace").lower() for path in SOURCE.rglob("*") if path.is_file()
     }
     assert [(str(path), name) for path, text in texts.items() for name in told if name in text] == []
+
+
+def test_runs_are_looked_for_where_one_says_and_nothing_found_says_where_it_looked(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    app(["runs"], standalone_mode=False)
+    assert f"no runs in {tmp_path / 'runs'}; name runs, or the folders" in capsys.readouterr().out
+    with pytest.raises(UsageError, match=rf"no runs in {tmp_path / 'runs'}; .*`mle-star ui FOLDER …`"):
+        app(["ui"], standalone_mode=False)
+    for name in ("some/a", "some/b", "other"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "journal.db").touch()
+    assert set(overview.find(Path("some"))) == {Path("some/a"), Path("some/b")}
+    assert overview.find(Path("other")) == [Path("other")]
+
+
+@pytest.mark.parametrize("text", ["15", " 15 ", "1.5"])
+def test_a_small_budget_needs_a_unit(text, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=f"no unit; write {text.strip()}s for seconds, or {text.strip()}m for minutes"):
+        config.load(budget=text)
+    with pytest.raises(UsageError, match="no unit"):
+        config.load([f"budget={text}"])
+    assert config.load(budget="15m").budget == 900
+    assert config.load(budget="90").budget == 90
+    assert config.load(budget=15).budget == 15, "a number of Python's or of TOML is seconds"
+    assert config.load(["limits.seconds=15"]).limits.seconds == 15, "where the name says the unit"

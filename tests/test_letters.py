@@ -26,6 +26,9 @@ def watch(progress: object) -> None:
 class Pretender:
     """Outcomes that hang on the script's text alone; `ran` are the scripts that were paid for."""
 
+    def close(self):
+        pass
+
     wall, about, interpreter = "bubblewrap", "pretended", sys.executable
 
     def __init__(self) -> None:
@@ -58,7 +61,7 @@ class Pretender:
 def pretender(monkeypatch):
     made = Pretender()
     monkeypatch.setattr(casting, "executor", lambda settings, run: made)
-    monkeypatch.setattr(casting, "probe", lambda executor, names: {
+    monkeypatch.setattr(casting, "probe", lambda executor, names, **given: {
         name: SimpleNamespace(ok=True, version="1.0", error="") for name in names
     })  # fmt: skip
     return made

@@ -14,7 +14,7 @@ from mlestar.journal import queries
 from mlestar.testing.llm_server import LlmServer, Reply
 
 from .answering import CANDIDATE, answer, sentences
-from .conftest import SMALL
+from .conftest import LEAST, LONG, SMALL
 
 KEY = "sk-very-secret-4711-abcdefgh"
 HANDED_IN = """
@@ -29,7 +29,7 @@ pd.DataFrame({"id": test.id, "buys": found}).to_csv("submission.csv", index=Fals
 
 
 def settings(server: LlmServer, *more: str) -> list[str]:
-    return ["--brain", "openai:any", *SMALL, "--set", f"llm.base_url={server.openai}", *more]
+    return ["--brain", "openai:any", *LEAST, "--set", f"llm.base_url={server.openai}", *more]
 
 
 def valid(run) -> bool:
@@ -69,6 +69,24 @@ def test_a_run_killed_and_resumed_pays_no_recorded_call_twice(task, tool, mle_st
     assert any("min_samples_leaf=3" in text for text in written), "what the model wrote was run"
 
 
+@LONG
+def test_a_branch_of_the_playbook_keeps_a_model_company(task, mle_star, tmp_path):
+    run = tmp_path / "run"
+    with LlmServer(answer) as server:
+        done = mle_star("run", task, "--out", run, *settings(server, "--set", "company=1"), OPENAI_API_KEY=KEY)
+    assert done.returncode == 0, done.stderr
+    by = {
+        verb: {row.address.partition("/")[0] for row in queries.steps(run) if row.verb == verb}
+        for verb in ("call", "execute")
+    }
+    assert "branch-0" in by["call"]
+    assert "branch-1" not in by["call"]
+    assert {"branch-0", "branch-1"} <= by["execute"]
+    told = {row.address.partition("/")[0] for row in queries.steps(run) if row.address.endswith("/elsewhere")}
+    assert told == {"branch-0"}, "the one in words is told of the other, which chooses by rule"
+    assert valid(run)
+
+
 FAULTS = {
     "busy": {2: "429:0", 3: "500"},
     "dropped": {1: "drop", 3: "cut"},
@@ -78,7 +96,10 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("faults", list(FAULTS))
+SOON = ("truncated", "refusing")  # the others' faults are also met one by one in brains/test_llm.py
+
+
+@pytest.mark.parametrize("faults", [*SOON, *(pytest.param(f, marks=LONG) for f in FAULTS if f not in SOON)])
 def test_whatever_the_provider_does_the_run_ends_with_a_valid_submission(task, mle_star, tmp_path, faults):
     run = tmp_path / "run"
     with LlmServer(answer, faults=FAULTS[faults]) as server:
@@ -99,6 +120,7 @@ def nonsense(text: str, number: int) -> Reply:
     return Reply(kinds[number % len(kinds)])
 
 
+@LONG
 def test_a_model_that_answers_nonsense_is_told_so_and_then_done_without(task, mle_star, tmp_path):
     run = tmp_path / "run"
     with LlmServer(nonsense) as server:
@@ -121,6 +143,7 @@ def test_the_cap_on_money_holds_and_the_run_still_ends_well(task, mle_star, tmp_
     assert asked == 1, "each call costs more than the cap, so the first is the last"
 
 
+@LONG
 def test_the_cap_on_calls_holds_over_a_resume(task, mle_star, tmp_path):
     run = tmp_path / "run"
     with LlmServer(answer) as server:
@@ -163,10 +186,11 @@ def test_no_key_and_an_unknown_brain_are_said_before_anything_is_paid(task, mle_
     assert "relay" in done.stderr
 
 
+@LONG
 def test_one_role_by_a_model_and_the_rest_by_the_playbook(task, mle_star, tmp_path):
     run = tmp_path / "run"
     with LlmServer(answer) as server:
-        roles = ["--brain", "playbook", *SMALL, "--set", "roles.planner=openai:any"]
+        roles = ["--brain", "playbook", *LEAST, "--set", "roles.planner=openai:any"]
         done = mle_star("run", task, "--out", run, *roles, "--set", f"llm.base_url={server.openai}")
         heads = [asked.text for asked in server.asked]
     assert done.returncode == 0, done.stderr
@@ -174,6 +198,7 @@ def test_one_role_by_a_model_and_the_rest_by_the_playbook(task, mle_star, tmp_pa
     assert all("# Your part now: plan the next change" in text for text in heads)
 
 
+@LONG
 def test_a_command_is_a_brain(task, mle_star, tmp_path):
     run, script = tmp_path / "run", tmp_path / "brain.py"
     script.write_text(
@@ -182,7 +207,7 @@ def test_a_command_is_a_brain(task, mle_star, tmp_path):
     )
     root = os.path.dirname(os.path.dirname(__file__))
     command = f"cli:{tool_python()} {script} {root}"
-    done = mle_star("run", task, "--out", run, "--brain", command, *SMALL)
+    done = mle_star("run", task, "--out", run, "--brain", command, *LEAST)
     assert done.returncode == 0, done.stderr
     assert valid(run)
     assert any("min_samples_leaf=3" in (row.result or "") for row in queries.steps(run))
@@ -194,12 +219,13 @@ def tool_python() -> str:
     return sys.executable
 
 
+@LONG
 def test_a_recorded_run_is_replayed_without_its_brain(task, mle_star, tmp_path):
     run, again = tmp_path / "run", tmp_path / "again"
     with LlmServer(answer) as server:
         assert mle_star("run", task, "--out", run, *settings(server), OPENAI_API_KEY=KEY).returncode == 0
     assert mle_star("export", run, "--answers", tmp_path / "answers.jsonl").returncode == 0
-    done = mle_star("run", task, "--out", again, "--brain", f"recorded:{tmp_path / 'answers.jsonl'}", *SMALL)
+    done = mle_star("run", task, "--out", again, "--brain", f"recorded:{tmp_path / 'answers.jsonl'}", *LEAST)
     assert done.returncode == 0, done.stderr
     first, second = overview.show(run), overview.show(again)
     assert (first.search_score, first.estimate) == (second.search_score, second.estimate)
@@ -208,7 +234,7 @@ def test_a_recorded_run_is_replayed_without_its_brain(task, mle_star, tmp_path):
 
 def test_questions_wait_for_whoever_answers_them(task, tool, mle_star, tmp_path):
     run = tmp_path / "run"
-    command = [str(tool), "run", str(task), "--out", str(run), "--brain", "relay", *SMALL]
+    command = [str(tool), "run", str(task), "--out", str(run), "--brain", "relay", *LEAST]
     driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     answered, refused = 0, 0
     try:

@@ -14,7 +14,7 @@ from mlestar.executors.local import LocalExecutor
 from mlestar.journal import fork, queries
 from mlestar.records import Fits, Job, Limits
 
-from .conftest import SMALL
+from .conftest import LEAST, LONG
 
 START = """
 import numpy as np, pandas as pd, lightgbm as lgb
@@ -166,7 +166,7 @@ def test_a_job_that_fails_over_its_models_runs_without(executor, tmp_path):
 @pytest.fixture(scope="module")
 def run(task, tool, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "run"
-    command = [tool, "run", task, "--out", folder, "--keep-models", *SMALL]
+    command = [tool, "run", task, "--out", folder, "--keep-models", *LEAST]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder
@@ -190,15 +190,29 @@ def test_a_run_keeps_its_models_and_they_predict_the_same(run, task, tmp_path):
     assert list(csv.DictReader(predicting.predict(run, task / "test.csv").csv.decode().splitlines())) == kept
 
 
-def test_a_run_without_gets_them_when_asked_for_new_rows(run, task, mle_star, tmp_path):
-    bare = tmp_path / "bare"
+@LONG
+def test_a_run_without_gets_them_when_asked_for_new_rows_behind_the_other_wall_too(run, task, mle_star, tmp_path):
+    bare, walled = tmp_path / "bare", ["--set", "wall=landlock"]
     shutil.copytree(run, bare, ignore=shutil.ignore_patterns("models", "views"))
     first, second = (
-        mle_star("predict", bare, task / "test.csv", "--out", tmp_path / f"{i}.csv", "--keep-models") for i in (1, 2)
+        mle_star("predict", bare, task / "test.csv", "--out", tmp_path / f"{i}.csv", "--keep-models", *walled)
+        for i in (1, 2)
     )
     assert "fitted models are kept in" in first.stderr
     assert "fits were taken from the models that were kept" in second.stderr
+    assert not second.stderr.splitlines()[1].startswith("0 ")
     assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
+    assert first.stderr.startswith("fitting the solution")
+
+
+def test_what_is_wrong_is_said_before_anything_is_fitted(run, task, mle_star, tmp_path):
+    pd.read_csv(task / "test.csv").drop(columns="visits").to_csv(tmp_path / "less.csv", index=False)
+    less = mle_star("predict", run, tmp_path / "less.csv", "--out", "-")
+    nowhere = mle_star("predict", run, task / "test.csv", "--out", tmp_path / "no" / "new.csv")
+    assert (less.returncode, nowhere.returncode) == (2, 2)
+    assert "'visits'" in less.stderr
+    assert "there is no folder" in nowhere.stderr
+    assert "fitting" not in less.stderr + nowhere.stderr
 
 
 def test_a_fork_has_none(run, tmp_path):

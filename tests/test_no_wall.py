@@ -8,6 +8,8 @@ import pytest
 
 from mlestar.search import library
 
+from .conftest import LONG
+
 SCRIPT = (
     "import pandas as pd\ntest = pd.read_csv('input/test.csv')\ntest['buys'] = 'no'\n"
     "test[['id', 'buys']].to_csv('submission.csv', index=False)\n"
@@ -77,6 +79,7 @@ def test_doctor_names_the_wall_and_a_wrong_one_is_refused(mle_star, task, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
+@LONG
 def test_scripts_that_are_handed_in_and_what_a_brain_in_words_writes(task, mle_star, script, tmp_path):
     small = ["--set", "wall=none", "--set", "judging.folds=2"]
     for brain in ("relay", "cli:cat", "openai:any"):

@@ -24,7 +24,7 @@ from mlestar.records import Exchange
 from mlestar.testing.llm_server import LlmServer
 
 from .answering import answer
-from .conftest import SMALL
+from .conftest import LEAST, LONG
 
 KEY = "sk-very-secret-4711-abcdefgh"
 OTHER = "sk-another-secret-0815-hgfedcba"
@@ -75,7 +75,7 @@ def test_what_was_charged_before_a_kill_counts(tmp_path: Path) -> None:
 def test_a_stop_waits_for_the_answer_and_pays_once(task: Path, tool: Path, mle_star, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with LlmServer(answer, faults={3: "slow:3"}) as server:
-        more = ["--brain", "openai:any", *SMALL, "--set", f"llm.base_url={server.openai}"]
+        more = ["--brain", "openai:any", *LEAST, "--set", f"llm.base_url={server.openai}"]
         driver = subprocess.Popen(
             [str(tool), "run", str(task), "--out", str(run), *more], env={**os.environ, "OPENAI_API_KEY": KEY},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -91,10 +91,11 @@ def test_a_stop_waits_for_the_answer_and_pays_once(task: Path, tool: Path, mle_s
         assert set(server.digests().values()) == {1}, "nothing was asked twice"
 
 
+@LONG
 def test_a_request_that_is_refused_does_not_end_the_run(task: Path, mle_star, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with LlmServer(answer, faults={2: "400", 3: "413"}) as server:
-        more = ["--brain", "openai:any", *SMALL, "--set", f"llm.base_url={server.openai}"]
+        more = ["--brain", "openai:any", *LEAST, "--set", f"llm.base_url={server.openai}"]
         done = mle_star("run", task, "--out", run, *more, OPENAI_API_KEY=KEY)
         assert len(server.asked) > 3
     assert done.returncode == 0, done.stderr

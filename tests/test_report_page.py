@@ -1,5 +1,6 @@
 """report.html and the tree of `show`: the story of a run for people, in which foreign text is text."""
 
+import html
 import json
 import re
 import shutil
@@ -8,12 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 from pydantic import TypeAdapter
 
 from mlestar import reporting
 from mlestar.progress import summary
 from mlestar.records import Ablated, Attempt, Blended, Effect, Idea, Plan, Summary, Target, Usage
 from mlestar.report import figures
+from mlestar.report.card import interval
+from mlestar.report.markdown import markdown
 from mlestar.report.page import page
 from mlestar.report.story import Gain, Node, Seen, Story, Told
 from mlestar.report.tree import tree
@@ -147,6 +151,18 @@ def test_far_worse_scores_do_not_flatten_the_chart():
     assert "range" not in figures.scores(Story("run", SUMMARY, nodes[:5], ()))["layout"]["yaxis"]
 
 
+def test_no_interval_leaves_the_range_of_its_metric():
+    sure = replace(SUMMARY, estimate=0.995, estimate_stderr=0.01)
+    story = Story("run", sure, (node("start", "quick", score=score(0.995)),), STORY.gains)
+    for told in (markdown(story), page(story, "", "let Plotly;")):
+        assert "between 0.97500 and 1.00000" in told
+    for trace in figures.scores(story)["data"]:
+        room = trace.get("error_y", {"array": [0.0]})["array"][0]
+        assert max(trace["y"]) + room <= 1
+    assert interval("accuracy", replace(score(0.995), value=1.02)) == "1.00000 (1.00000 to 1.00000)"
+    assert interval("metric.py:score", score(0.995)) == "0.99500 (0.97500 to 1.01500)"
+
+
 def test_members_and_cells_that_look_alike_stay_apart():
     long = "a" * 10_000
     alike = tuple(node(f"branch-0/init/candidate/{i}", name=long) for i in range(3))
@@ -164,6 +180,45 @@ def test_the_story_as_json_comes_back_whole(growing):
     evaluated(growing, "start", 0.5)
     evaluated(growing, "branch-0/init/candidate/0", None)
     assert TypeAdapter(Story).validate_json(reporting.told(growing.run)) == Teller(growing.run).story()
+
+
+def read(made, tags):
+    """The words of these elements of a page, in their order."""
+    body = re.sub(r"<(script|style)[^>]*>.*?</\1>|<nav.*?</nav>|<wbr>", "", made, flags=re.DOTALL)
+    found = re.findall(rf"<({tags})(?: [^>]*)?>(.*?)</\1>", body, re.DOTALL)
+    return [" ".join(html.unescape(re.sub("<[^>]*>", "", inner.replace("<br>", " "))).split()) for _, inner in found]
+
+
+def test_page_and_markdown_tell_the_same_story(growing):
+    evaluated(growing, "start", 0.5)
+    evaluated(growing, "branch-0/init/candidate/0", 0.7)
+    evaluated(growing, "branch-0/init/candidate/1", None)
+    growing.publish("branch-0/refine/0/ablate", Ablated("start", (Effect("model", 0.1, 0.0, 0.2, "dear"),)))
+    evaluated(growing, "branch-0/refine/0/inner/0", 0.6)
+    growing.note("branch-0/init/check/leakage", "leakage suspected: _id_ tells | the target")
+    growing.set_fact("task_facts", {"direction": "max", "metric": "accuracy", "warnings": ["4. few * rows"]})
+    shown = page(Teller(growing.run).story(), "", "let Plotly;")
+    told = MarkdownIt("commonmark").enable("table").render(reporting.markdown(growing.run))
+    assert read(told, "h[123]") == read(shown, "h[123]")
+    assert len(read(told, "h[123]")) > 8
+    cells = iter(read(shown, "t[hd]"))
+    assert all(cell in cells for cell in read(told, "t[hd]")), "in the same order"
+    words = {*read(shown, "p"), *read(shown, "li"), *(f"{caption}:" for caption in read(shown, "caption"))}
+    said = [line.removeprefix("Warning. ") for line in read(told, "p")]
+    assert set(said) <= words
+    assert "Before you rely on it: leakage is suspected and 1 warning." in said
+    listed = read(told, "li")
+    assert {"leakage suspected: _id_ tells | the target", "warning: 4. few * rows"} <= set(listed) & words
+    rows = [line for line in listed if line not in words]  # what the page has as a table of sentences
+    assert len(rows) == 4
+    assert all(node.address in line for node, line in zip(Teller(growing.run).story().nodes, rows, strict=True))
+
+
+def test_the_markdown_of_a_long_run_fits_a_few_screens():
+    nodes = tuple(node(f"branch-0/refine/0/inner/{i}", "attempt", name="n", plan="p", cell="c") for i in range(500))
+    told = markdown(Story("run", replace(SUMMARY, task="t", warnings=()), nodes, STORY.gains * 50))
+    assert len(told.splitlines()) < 90
+    assert "8 of 500" in told
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium")

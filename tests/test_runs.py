@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from operator import attrgetter
 from unittest.mock import MagicMock
 
 import pytest
@@ -113,20 +114,26 @@ def test_as_many_mergers_as_allowed(mergers, tried):
     assert lab.evaluate_merged.call_count == tried
 
 
-def test_a_plan_that_is_too_dear_is_known_to_the_next_which_is_tried():
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_plan_that_is_too_dear_is_known_to_the_next_which_is_tried(batch):
     def fits(cost, like):
         return cost < 5
 
     def said(start, target, findings, ledger):
         return Plan("cheap" if ledger else "dear", "model", cost=1.0 if ledger else 9.0)
 
-    lab = MagicMock(time_for=fits, better=MagicMock(return_value=True))
-    lab.at.return_value = lab.listen.return_value = lab
+    def drafted(plan, fits):
+        return Attempt("", plan.cell, plan, None, None, False, 0.0, None if fits else "too dear")
+
+    lab = MagicMock(time_for=fits, better=MagicMock(return_value=True), draft=drafted)
+    lab.side_by_side = lambda calls: [call() for call in calls]
+    lab.at.return_value = lab.abreast.return_value = lab.listen.return_value = lab
     lab.plan.side_effect = said
-    lab.pass_over.side_effect = lambda plan: Attempt("", plan.cell, plan, None, None, False, 0.0, "too dear")
     start = MagicMock(solution=MagicMock(cost=1.0))
-    algorithm.explore(lab, start, MagicMock(), (), [], Breadths(inner=2))
-    assert [call.args[1].text for call in lab.implement.call_args_list] == ["cheap"]
+    algorithm.explore(lab, start, MagicMock(), (), [], Breadths(inner=2, batch=batch))
+    assert [(draft.plan.text, draft.open) for _, draft, _ in map(attrgetter("args"), lab.implement.call_args_list)] == [
+        ("dear", False), ("cheap", True),
+    ]  # fmt: skip
 
 
 def test_try_scores_any_script(task, mle_star, tmp_path):

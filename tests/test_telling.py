@@ -7,10 +7,10 @@ import pytest
 from mlestar.errors import RunError
 from mlestar.journal.following import Follower
 from mlestar.journal.store import Store
+from mlestar.memo import Execution
 from mlestar.overview import show
 from mlestar.records import Attempt, Judged, Outcome, Plan
 from mlestar.telling import Sittings, Teller
-from mlestar.workbench import Execution
 
 from .growing import evaluated, execution, score
 

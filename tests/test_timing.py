@@ -59,6 +59,26 @@ def test_the_finish_is_what_was_measured_on_the_real_folder() -> None:
     assert table(jobs=1).finish(10.0) == pytest.approx(2 * 10.0 * WHOLE * RESERVE)
 
 
+def test_one_measured_run_tells_more_than_the_number_of_rows() -> None:
+    times = table()
+    times.pace.ratios.append(1.1)
+    assert times.finish(10.0) == pytest.approx(10.0 * 1.1 * RESERVE)
+
+
+def test_the_finish_of_all_bests_does_not_end_the_search_where_each_can_be_finished_alone() -> None:
+    times = table()
+    times.keep_for(0, scored(0.5, 100.0))
+    times.keep_for(1, scored(0.4, 90.0))  # 427 s together, 225 s the dearest, 40 % of the budget are 240 s
+    assert times.left("refine") == BUDGET - 240.0 - 30.0
+    times.keep_for_blend(190.0)
+    assert times.left("ensemble") == pytest.approx(BUDGET - 427.5)
+
+
+def test_the_finish_on_one_slot_is_shorter_where_nothing_is_rehearsed() -> None:
+    times = replace(table(jobs=1), sealed=False)
+    assert times.finish(10.0) == pytest.approx(10.0 * WHOLE * RESERVE)
+
+
 def test_the_finish_trains_on_all_rows_where_folds_hold_a_part_of_them() -> None:
     times = Timetable(RULES, Clock(), Pace(growth=6.0))
     assert times.finish(10.0) == pytest.approx(10.0 * 6.0 * RESERVE)

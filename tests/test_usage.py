@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mlestar import overview, progress
+from mlestar import overview, progress, reporting
 from mlestar.config import Settings
 from mlestar.journal import queries
 from mlestar.journal.store import Store
@@ -138,17 +138,17 @@ def test_the_paper_needs_164_calls():
 
 def test_the_report_says_what_it_cost(tmp_path):
     run = made(tmp_path / "run", {"a/planner/call-0": ASKED, "a/coder/call-0": replace(ASKED, cost_usd=None)})
-    told = overview.report(run)
-    section = told[told.index("## What it cost") :]
+    told = reporting.markdown(run)
+    section = told[told.index("## What it took") :]
     assert "| planner | openai:some-model | 1 | 1,000 | 400 | 200 |" in section
-    assert re.search(r"\| all \|  \| 2 \| 2,000 \| 800 \| 400 \| [\d.]+ \| \$0.0200 \+ unknown \|", section)
+    assert re.search(r"\| all \|  \| 2 \| 2,000 \| 800 \| 400 \| [\d.]+ \| \\\$0.0200 \+ unknown \|", section)
     assert "about 164 calls for T=4 K=4 L=2 M=4 R=5, before any repair; this run made 2, repairs included" in section
 
 
 def test_the_report_of_a_run_without_calls_says_so(tmp_path):
     run = made(tmp_path / "run", {}, brain="playbook", state="interrupted", branches=1)
-    section = overview.report(run).partition("## What it cost")[2]
-    assert "nobody was asked in words" in section
+    section = reporting.markdown(run).partition("## What it took")[2]
+    assert "nothing was paid" in section
     assert "about 91 calls for T=4 K=4 L=1 M=4 R=5, before any repair; this run made 0 so far" in section
 
 

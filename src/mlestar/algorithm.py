@@ -27,7 +27,7 @@ def solve(lab: Lab, size: Breadths) -> Final:
 def search(lab: Lab, size: Breadths) -> list[Scored]:
     """L branches side by side, which share a first look at the data; their solutions, best first."""
     findings = lab.at("start").look_once(lab.first)
-    branches = [partial(branch, lab.at(f"branch-{i}"), findings, size) for i in range(size.branches)]
+    branches = [partial(branch, lab.at(f"branch-{i}"), findings, size) for i in range(size.abreast)]
     return lab.rank(lab.with_guests(branches))
 
 
@@ -73,23 +73,40 @@ def refine(lab: Lab, best: Scored, size: Breadths) -> Scored:
 def explore(
     lab: Lab, start: Scored, target: Target, findings: tuple[str, ...], ledger: list[Attempt], size: Breadths
 ) -> Scored:
-    """Algorithm 2, inner loop: K plans for one cell, each against the same start, all into the ledger."""
+    """Algorithm 2, inner loop: K plans for one cell, in batches, all into the ledger.
+
+    Each is a change of the same start; `onward`, of the best one so far.
+    """
     best = start
-    for k in range(size.inner):
-        here = lab.at(str(k)).listen()
+    for first in range(0, size.inner, size.batch):
+        start = best if size.onward else start
+        batch = range(size.inner)[first : first + size.batch]
+        drafts = propose(lab, batch, start, target, findings, ledger)
+        abreast = sum(draft.open for _, draft in drafts)
+        tries = [partial(here.abreast(abreast).implement, start, draft, best) for here, draft in drafts]
+        for (here, draft), challenger in zip(drafts, lab.side_by_side(tries), strict=True):
+            accepted = here.better(challenger, best)
+            ledger.append(here.record(draft.plan, challenger, start, accepted))
+            best = challenger if accepted else best
+        if len(drafts) < len(batch):
+            break
+    return best
+
+
+def propose(
+    lab: Lab, batch: range, start: Scored, target: Target, findings: tuple[str, ...], ledger: list[Attempt]
+) -> list[tuple[Lab, Attempt]]:
+    """The plans of one batch, in turn: each knows which were chosen before it, but not how they will do."""
+    drafts: list[tuple[Lab, Attempt]] = []
+    for k in batch:
+        here = lab.at(str(k)).abreast(1 + sum(draft.open for _, draft in drafts)).listen()
         if not here.time_for(start.solution.cost, [start]):
             break
-        plan = here.plan(start, target, findings, ledger)
+        plan = here.plan(start, target, findings, [*ledger, *(draft for _, draft in drafts)])
         if plan is None:
             break
-        if not here.at("plan").time_for(plan.cost, [start]):
-            ledger.append(here.pass_over(plan))
-            continue
-        challenger = here.implement(start, plan, best)
-        accepted = here.better(challenger, best)
-        ledger.append(here.record(plan, challenger, start, accepted))
-        best = challenger if accepted else best
-    return best
+        drafts.append((here, here.draft(plan, here.at("plan").time_for(plan.cost, [start]))))
+    return drafts
 
 
 def ensemble(lab: Lab, leaders: list[Scored], size: Breadths) -> Blend:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from mlestar import config, contributing, events, given, notebook, overview, predicting, runs
+from mlestar import config, contributing, events, given, notebook, overview, predicting, reporting, runs
 from mlestar.config import Settings
 from mlestar.driving import Drive
 from mlestar.errors import RunError
@@ -163,7 +163,7 @@ class Run:
 
     def report(self) -> Report:
         """The story of the run, in Markdown."""
-        return Report(overview.report(self.folder))
+        return Report(reporting.markdown(self.folder))
 
     def stop(self) -> None:
         """Ask whoever drives the run to leave when the jobs in hand are done; `resume` goes on later."""

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
+from typing import Any
 
 import numpy as np
 
-from mlestar import composing, leveltwo, roles, scripts, votes
+from mlestar import composing, leveltwo, pooling, roles, scripts, votes
 from mlestar.errors import NoSolution
 from mlestar.evaluating import folds
+from mlestar.memo import Execution
 from mlestar.plain import word
 from mlestar.ports import Array, Piece
 from mlestar.records import Blend, Blended, Judged, Score, Scored, Solution
-from mlestar.workbench import Execution, Workbench
+from mlestar.workbench import Workbench
 
 UNLIMITED = 1e9  # seconds
 MOST_BRACKETS = 10_000  # in what a blend learned
-MOST_POOL, MOST_SCRIPTS = 150, 6  # members, scripts: somebody will read the blend
 MOST_LABEL = 30  # characters of a part's label, which all names of its cells carry
 _SHORT = re.compile(r",| with | \+ ")
 
@@ -47,53 +48,31 @@ def select_greedily(bench: Workbench, found: Mapping[str, Scored]) -> Blend:
         judged = _judge(bench, cut, chosen.predictions)
         without = tuple(tuple(sorted(weights)) for weights in chosen.without)
         weights = tuple(sorted(chosen.weights.items()))
-        score, pools = bench.bank.join(judged), _pools(bench, found, [*without, tuple(chosen.weights)], limit)
+        score, pools = bench.bank.join(judged), pooling.pools(bench, found, [*without, tuple(chosen.weights)], limit)
         cells = (("blend", composing.WEIGHTED_VOTE),) if bench.task.profile.predicts == "text" else ()
-        return Blend("greedy weights", "greedy", weights, score, judged, without, cells, pools=pools)
+        left_out = pooling.left_out(bench.bank.keys(), found, pools[-1], limit)
+        return Blend("greedy weights", "greedy", weights, score, judged, without, cells, "", pools, left_out)
 
     if not bench.bank.keys():
         raise NoSolution("no script of this run could be scored", budget=bench.rules.budget is not None)
     blend = bench.journal.step(f"{bench.address}/greedy", "decide", {"keys": bench.bank.keys()}, Blend, play)
-    bench.timetable.keep_for_blend(seconds(blend.pools[-1], found))
+    bench.timetable.keep_for_blend(pooling.seconds(blend.pools[-1], found))
     return blend
 
 
-def _pools(
-    bench: Workbench, found: Mapping[str, Scored], chosen: Sequence[tuple[str, ...]], limit: float | None
-) -> tuple[tuple[str, ...], ...]:
-    """For each choice of members: all members of their scripts, and of a few others that the finish can afford.
-
-    The cheapest come first: an order by scores would know the piece that the choice must not know.
-    """
-    banked: dict[str, list[str]] = {}
-    every = bench.bank.keys()
-    for key in every:
-        banked.setdefault(key.partition("::")[0], []).append(key)
-    pools = []
-    for keys in chosen:
-        scripts = list(dict.fromkeys(key.partition("::")[0] for key in keys))
-        spent = sum(found[address].seconds for address in scripts)
-        for address in sorted(banked.keys() - set(scripts), key=lambda address: (found[address].seconds, address)):
-            spent += found[address].seconds
-            if limit is not None and spent <= limit and len(scripts) < MOST_SCRIPTS:
-                scripts.append(address)
-        pools.append(tuple(key for address in scripts for key in banked[address])[:MOST_POOL])
-    return tuple(pools)
-
-
-def seconds(keys: Iterable[str], found: Mapping[str, Scored]) -> float:
-    """What the slowest folds of the scripts behind members took together."""
-    return sum(found[address].seconds for address in {key.partition("::")[0] for key in keys})
-
-
-def member_scores(keys: Sequence[str], found: Mapping[str, Scored]) -> tuple[tuple[str, float], ...]:
-    """The metric of each member alone, a plain mean over its folds."""
-    values: dict[str, list[float]] = {}
-    for address, scored in found.items():
-        for result in scored.results:
-            for member in result.judged.members:
-                values.setdefault(f"{address}::{member.name}", []).append(member.value)
-    return tuple((key, float(np.mean(values[key]))) for key in keys if key in values)
+def planned(
+    bench: Workbench, blends: Sequence[Blend], found: Mapping[str, Scored], known: Mapping[str, Any]
+) -> roles.BlendPlan:
+    """Ask how the members may be joined besides the ways of earlier rounds, the greedy one first."""
+    greedy, proposed = blends[0], [blend for blend in blends if blend.code]
+    members = greedy.pools[-1]
+    best = reduce(lambda one, other: other if other.score.beats(one.score) else one, proposed or [greedy])
+    about = {
+        "members": members, "chosen": greedy.weights, "scores": pooling.member_scores(members, found),
+        "left_out": tuple((found[address].solution.name, address, why) for address, why in greedy.left_out),
+        "tried": tuple((b.name, b.source, b.score.value) for b in blends), "code": best.code,
+    }  # fmt: skip
+    return bench.ask(roles.PlanBlend, roles.BlendPlan, **about, **known)
 
 
 def propose(bench: Workbench, plan: roles.BlendPlan, greedy: Blend) -> Blend | None:
@@ -121,7 +100,7 @@ def propose(bench: Workbench, plan: roles.BlendPlan, greedy: Blend) -> Blend | N
     bench.journal.publish(bench.address, Blended(name, plan.recipe or "brain", joined, score))
     return Blend(
         name, plan.recipe or "brain", joined, score, judged, members[:-1],
-        tuple((name, cells[name]) for name in cells if name != "learn"), last.note,
+        tuple((name, cells[name]) for name in cells if name != "learn"), last.note, code=tuple(cells.items()),
     )  # fmt: skip
 
 
@@ -172,15 +151,21 @@ def choose(bench: Workbench, ranked: Sequence[Scored], blends: Sequence[Blend]) 
     best, *others = blends
     for rival in others:
         best = rival if bench.bank.better(rival.results, best.results) >= bench.rules.accept else best
-    if len(best.weights) > 1 and bench.bank.better(best.results, alone) >= 0.5:
+    affordable = next((s for s in scored if s.seconds <= limit or bench.delivered(s.solution.script)), scored[-1])
+    blended = len(best.weights) > 1 and bench.bank.better(best.results, alone) >= 0.5
+    if blended and not (affordable.seconds > limit and _beats(bench, affordable, best)):
         return replace(best, score=honest(bench, blends, best))
-    affordable = next((s for s in scored if s.seconds <= limit), scored[-1])
     chosen = {key.partition("::")[0] for key in found.weights}
     return (
         replace(single(affordable), score=bench.bank.join(alone))
         if affordable.address in chosen
         else single(affordable)
     )
+
+
+def _beats(bench: Workbench, one: Scored, blend: Blend) -> bool:
+    """Whether a solution that no blend could afford, but that has been handed in before, is better than the blend."""
+    return bench.bank.better(folds(one), blend.results) >= bench.rules.accept
 
 
 def honest(bench: Workbench, options: Sequence[Blend], best: Blend) -> Score:

@@ -80,8 +80,9 @@ def _asked(
 ) -> tuple[Idea, ...]:
     """A_retriever: models that suit the task, besides `known` recipes and the one the run began with."""
     found = searching.library(bench, 4 * count)
-    about = {"count": count + 1, "found": found, "findings": findings(), "pages": searching.pages(bench)}
-    ideas = steering.wanted(heard, bench.ask(roles.Retrieve, roles.Ideas, **about).ideas, found)
+    alone = bench.rules.size.company_plays(bench.branch)  # it does not wait for the first look of those who think
+    about = {"found": found, "findings": () if alone else findings(), "pages": searching.pages(bench)}
+    ideas = steering.wanted(heard, bench.ask(roles.Retrieve, roles.Ideas, count=count + 1, **about).ideas, found)
     others = (i for i in ideas if searching.origin(i) != first.solution.source and i.recipe not in known)
     likely = first.solution.cost  # what the brain's own ideas will take is a guess: a first fold tells
     return tuple(i if i.recipe else replace(i, cost=min(i.cost, likely)) for i in others)

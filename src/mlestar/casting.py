@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -27,6 +28,8 @@ from mlestar.executors.command import converse, program
 from mlestar.executors.local import LocalExecutor
 from mlestar.executors.packages import Policy
 from mlestar.executors.probe import probe
+from mlestar.executors.ray import cluster
+from mlestar.executors.ray.executor import Needs, RayExecutor
 from mlestar.executors.walls.wall import devices
 from mlestar.journal import queries
 from mlestar.journal.mail import Mail
@@ -41,6 +44,7 @@ from mlestar.search.barring import bars
 from mlestar.search.gather import Pages, PageSearch
 from mlestar.search.library import Library
 from mlestar.search.pages import Arxiv, Duck, Hub, Tavily
+from mlestar.sections import Role
 from mlestar.tasks.prepared import Prepared
 
 Make = Callable[[Sequence[Recipe], frozenset[str]], Brain]
@@ -49,8 +53,40 @@ ON_REQUEST = ("finaliser",)  # the harness runs and checks what it hands over: o
 EXTRA = ("scipy", "torch", "transformers", "statsmodels", "umap")  # modules that brains like to know of
 
 
-def executor(settings: Settings, run: Path) -> LocalExecutor:
-    """What runs the scripts of a run: behind a wall, with the user's assets and, where allowed, packages by uv."""
+def executor(settings: Settings, run: Path) -> LocalExecutor | RayExecutor:
+    """What runs the scripts of a run, where the settings say."""
+    return on_cluster(settings) if settings.executor == "ray" else here(settings, run)
+
+
+def on_cluster(settings: Settings) -> RayExecutor:
+    """Jobs on a Ray cluster, whose nodes have mle-star installed, and every package that scripts use."""
+    own = settings.cluster
+    if settings.packages.resolve:
+        raise SettingsError(
+            "settings 'executor' and 'packages.resolve': packages are not installed on the nodes of a cluster by "
+            "mle-star; install them there, and leave packages.resolve out"
+        )
+    named = "" if settings.interpreter == sys.executable else settings.interpreter
+    needs = Needs(own.gpus, own.memory_mb, own.resources)
+    shown = shelf(config.shelves(settings))
+    return RayExecutor(own.address, settings.jobs, needs, named, settings.wall, settings.unsafe, shown, own.shared)
+
+
+def sized(settings: Settings, said: Collection[str]) -> Settings:
+    """The settings with as many jobs as a cluster has places, unless `jobs` is among what somebody said."""
+    if settings.executor == "local" or "jobs" in said:
+        return settings
+    return settings.model_copy(update={"jobs": max(1, places(settings))})
+
+
+def places(settings: Settings) -> int:
+    """How many jobs the cluster can run side by side."""
+    own = settings.cluster
+    return cluster.capacity(cluster.connect(own.address), own.cpus)
+
+
+def here(settings: Settings, run: Path) -> LocalExecutor:
+    """Jobs on this machine: behind a wall, with the user's assets and, where allowed, packages by uv."""
     own = settings.packages
     policy = Policy(own.allow, run / "env", own.uv, own.exclude_newer, config.installing()) if own.resolve else None
     shown = shelf(config.shelves(settings))
@@ -58,12 +94,13 @@ def executor(settings: Settings, run: Path) -> LocalExecutor:
 
 
 def surroundings(
-    store: Store, settings: Settings, executor: LocalExecutor, recipes: Sequence[Recipe]
+    store: Store, settings: Settings, executor: LocalExecutor | RayExecutor, recipes: Sequence[Recipe]
 ) -> tuple[frozenset[str], Surroundings]:
     """What scripts can use here; probed once a run, by real imports."""
     if "installed" not in store.facts:
         modules = sorted({module for recipe in recipes for module in recipe.needs} | set(EXTRA))
-        found = probe(executor, modules)
+        left = None if settings.budget is None else settings.budget - store.spent()
+        found = probe(executor, modules, left=left)
         store.set_fact("packages", {m: found[m].version for m in modules if found[m].ok})
         store.set_fact("installed", [m for m in modules if found[m].ok])
     if "distributions" not in store.facts:
@@ -72,16 +109,20 @@ def surroundings(
         store.set_fact("distributions", {"python": python, "versions": numbers, "modules": owners})
     kept = entries(config.shelves(settings))
     known: dict[str, str] = store.facts.get("packages", {})
+    if isinstance(executor, RayExecutor):
+        cores, graphics = settings.threads * settings.jobs, executor.devices()
+    else:
+        cores, graphics = config.cores(), tuple(path.name for path in devices())
     here = Surroundings(
-        packages=tuple(f"{name} {number}" for name, number in known.items()), cores=config.cores(),
+        packages=tuple(f"{name} {number}" for name, number in known.items()), cores=cores,
         weights=tuple(f"{e.name} ({e.source}, licence {e.licence}, {e.bytes / 1e6:.0f} MB)" for e in kept),
-        memory_mb=settings.limits.memory_mb, devices=tuple(path.name for path in devices()),
-        job_seconds=settings.limits.seconds, jobs=settings.jobs,
+        memory_mb=settings.limits.memory_mb, devices=graphics,
+        job_seconds=settings.limits.seconds, jobs=settings.jobs, rounds=settings.breadths.rounds,
     )  # fmt: skip
     return frozenset(store.facts["installed"]), here
 
 
-def installed(store: Store, executor: LocalExecutor, script: str) -> tuple[Installed, str]:
+def installed(store: Store, executor: LocalExecutor | RayExecutor, script: str) -> tuple[Installed, str]:
     """The distributions that a script of this run has, and the version of its Python."""
     found = store.facts["distributions"]
     own = packages.locked(executor.python_for(script))
@@ -89,7 +130,7 @@ def installed(store: Store, executor: LocalExecutor, script: str) -> tuple[Insta
 
 
 def keepsakes(
-    store: Store, settings: Settings, task: Prepared, executor: LocalExecutor, recipes: Sequence[Recipe],
+    store: Store, settings: Settings, task: Prepared, executor: LocalExecutor | RayExecutor, recipes: Sequence[Recipe],
     weights: tuple[str, ...],
 ) -> Keepsakes:  # fmt: skip
     """What makes the files of `best/` for a run."""
@@ -112,11 +153,13 @@ def cast(
         return base
     proven = {usage.by for usage in queries.usage(store.run)}
     voices = {
-        role: [_voice(store, settings, name, routed.get(role, config.Role()), role, proven) for name in names]
+        role: [_voice(store, settings, name, routed.get(role, Role()), role, proven) for name in names]
         for role, names in heard.items()
     }
-    stand_in = "playbook" in settings.fallback
-    return Spoken(called(settings.brain), voices, here, base, recipes, installed, settings.llm.attempts, stand_in)
+    return Spoken(
+        called(settings.brain), voices, here, base, recipes, installed, settings.llm.attempts,
+        stand_in="playbook" in settings.fallback, branches=settings.branches,
+    )  # fmt: skip
 
 
 def _unasked(settings: Settings, recipes: Sequence[Recipe], installed: frozenset[str]) -> Brain:
@@ -141,12 +184,12 @@ def chains(settings: Settings) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _routed(settings: Settings) -> dict[str, config.Role]:
+def _routed(settings: Settings) -> dict[str, Role]:
     return {_role(name): role for name, role in settings.roles.items()}
 
 
 def _voice(
-    store: Store, settings: Settings, name: str, own: config.Role, role: str, proven: Collection[str]
+    store: Store, settings: Settings, name: str, own: Role, role: str, proven: Collection[str]
 ) -> Voice:  # fmt: skip
     if name == "relay":
         return Relay(Mail(store.run))
@@ -159,7 +202,7 @@ def voice(settings: Settings, name: str, role: str) -> Iterator[Voice]:
 
     Raises SettingsError for any other name.
     """
-    own = _routed(settings).get(role, config.Role())
+    own = _routed(settings).get(role, Role())
     if own.model and (":" not in own.model or own.model.startswith("recorded:")):
         raise SettingsError(f"setting 'roles': {own.model!r} cannot be the {role}: write provider:model or cli:COMMAND")
     found = _alone(settings, own.model or name, own, role)
@@ -171,7 +214,7 @@ def voice(settings: Settings, name: str, role: str) -> Iterator[Voice]:
 
 
 def _alone(
-    settings: Settings, name: str, own: config.Role, role: str, proven: Collection[str] = ()
+    settings: Settings, name: str, own: Role, role: str, proven: Collection[str] = ()
 ) -> LanguageModel | Command:  # fmt: skip
     """`proven` are voices that have answered in this run."""
     llm, keys = settings.llm, config.keys(settings)

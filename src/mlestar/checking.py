@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlestar import casting, config, runs
+from mlestar import casting, runs
 from mlestar.brains.playbook import proving
 from mlestar.brains.playbook.proving import Fault
 from mlestar.config import Settings
@@ -21,6 +21,7 @@ from mlestar.housekeeping import stoppable
 from mlestar.plain import word
 from mlestar.records import Recipe
 from mlestar.search.recipes import examine
+from mlestar.sections import Judging
 from mlestar.tasks import samples
 from mlestar.tasks.samples import Sample
 from mlestar.trying import Bench, Case, Tried, try_blend, try_cell
@@ -45,7 +46,7 @@ def check(paths: Sequence[Path], settings: Settings, scratch: Path) -> Iterator[
     Raises SettingsError where there is no recipe to check, or no wall to run it behind.
     """
     files = _files(paths)
-    fixed = {"judging": config.Judging(seal=False), "budget": None, "seed": 0}  # whatever mlestar.toml says of runs
+    fixed = {"judging": Judging(seal=False), "budget": None, "seed": 0}  # whatever mlestar.toml says of runs
     readings = [(path, examine(path)) for path, _ in files]
     seen: dict[tuple[Path, str, str], Path] = {}
     sound = [reading.recipe for _, reading in readings if reading.recipe is not None]
@@ -82,7 +83,7 @@ def _files(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
 def _bench(settings: Settings, scratch: Path, recipes: Sequence[Recipe]) -> Iterator[Bench]:
     """A bench for these recipes, behind a wall; what they need is tried by a job."""
     with stoppable() as stopping, ExitStack() as stack:
-        executor = stopping.executor = casting.executor(settings, scratch)
+        executor = stopping.executor = casting.here(settings, scratch)
         if recipes:
             runs.need_wall(executor.wall, settings, "a recipe of your own")
         modules = sorted(proving.ALWAYS.union(*(recipe.needs for recipe in recipes))) if recipes else []

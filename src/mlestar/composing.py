@@ -10,6 +10,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from mlestar.scripts import (
     Cell,
@@ -188,7 +189,7 @@ _DISTRIBUTIONS = {"sklearn": "scikit-learn", "xgboost": "xgboost-cpu", "PIL": "p
 def distributions(cells: Mapping[str, str]) -> list[str]:
     """What a script needs from the package index: its imports, and the engine behind parquet files."""
     modules = set()
-    for node in ast.walk(parsed("\n".join(cells.values()))):
+    for node in chain.from_iterable(ast.walk(parsed(source)) for source in cells.values()):
         if isinstance(node, ast.Import):
             modules |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -7,12 +7,11 @@ working directory. Unknown names are refused.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -26,109 +25,27 @@ from pydantic_settings import (
 from mlestar.errors import SettingsError
 from mlestar.plain import word
 from mlestar.records import Breadths
-from mlestar.writing import Prices, Span, Words, listed
+from mlestar.sections import (
+    Cluster,
+    Debug,
+    Ensemble,
+    Init,
+    JobLimits,
+    Judging,
+    Language,
+    Packages,
+    Refine,
+    Role,
+    Search,
+    Section,
+    named,
+)
+from mlestar.writing import Budget, Words
 
 
 def cores() -> int:
     """The processors that this process may use."""
     return len(os.sched_getaffinity(0))
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Init(_Section):
-    candidates: int = Field(4, ge=1, le=1000, description="M: how many candidate models each branch starts from")
-    mergers: int | None = Field(None, ge=0, le=1000, description="most mergers of a branch; absent: while they help")
-    until: float = Field(0.25, gt=0, le=1, description="share of the budget at which init ends at the latest")
-
-
-class Refine(_Section):
-    outer: int = Field(4, ge=0, le=1000, description="T: outer steps, each an ablation and a target cell")
-    inner: int = Field(4, ge=1, le=1000, description="K: plans tried on the target cell")
-    variants: int = Field(6, ge=0, le=1000, description="most cells that one ablation takes away; below 2: none")
-    until: float = Field(0.75, gt=0, le=1, description="share of the budget at which refinement ends at the latest")
-    looks: int = Field(1, ge=0, description="looks at the data and the residuals before each target's plans")
-
-
-class Ensemble(_Section):
-    rounds: int = Field(5, ge=1, le=1000, description="R: ensemble strategies tried")
-    most: int = Field(12, ge=1, le=1000, description="most members in one blend")
-    until: float = Field(0.85, gt=0, le=1, description="share of the budget at which the finish begins at the latest")
-
-
-class Debug(_Section):
-    rounds: int = Field(2, ge=0, le=1000, description="D: repairs of one failing script")
-
-
-def _without_secrets(address: str) -> str:
-    """Settings are kept in the run's folder, so an address among them is no place for a key."""
-    if re.search(r"[?#]|//[^/]*@", address):
-        raise ValueError(
-            "it is recorded, so it may hold no user, password or query; set OPENAI_BASE_URL (or <PROVIDER>_BASE_URL) "
-            "in the environment, or under [keys] in mlestar.toml, instead"
-        )
-    return address
-
-
-class Language(_Section):
-    base_url: Annotated[str, AfterValidator(_without_secrets)] = Field(
-        "", description="address of the brain's OpenAI-compatible server, for example http://127.0.0.1:8000/v1"
-    )
-    temperature: float | None = Field(None, ge=0, le=2, description="sampling temperature; absent: the provider's own")
-    max_tokens: int | None = Field(None, ge=256, description="most tokens of one answer; absent: the provider's own")
-    timeout: Span = Field(300.0, description="wait for one answer of a model or a command")
-    attempts: int = Field(3, ge=1, le=20, description="answers to one request before the playbook stands in")
-    retries: int = Field(6, ge=1, le=50, description="tries of one call when the provider is busy, broken or away")
-    parallel: int = Field(4, ge=1, le=100, description="calls to one model at the same time")
-    web_search: bool = Field(False, description="let the retriever use the provider's own web search")
-    price: Prices | None = Field(None, description="US dollars per million tokens in and out")
-    ceiling: Prices = Field(
-        (15.0, 75.0), description="what an unknown price counts for under max_cost, per million tokens in and out"
-    )
-
-
-class Role(_Section):
-    model: str | None = Field(None, description="who plays this role; absent: the brain")
-    temperature: float | None = Field(None, ge=0, le=2)
-    max_tokens: int | None = Field(None, ge=256)
-
-
-def _named(value: Any) -> Any:
-    """`--set roles.planner=openai:gpt` names the model alone."""
-    return {"model": value} if isinstance(value, str) else value
-
-
-class Search(_Section):
-    providers: Annotated[tuple[Literal["arxiv", "hub", "ddgs", "tavily"], ...], BeforeValidator(listed)] = Field(
-        (), description="searches outside besides the library; none unless named"
-    )
-    pages: int = Field(8, ge=1, le=50, description="most pages of one search")
-    bar_same_task: bool = Field(False, description="leave out pages that seem to hold a solution of this very task")
-
-
-class Packages(_Section):
-    resolve: bool = Field(False, description="let uv install what a script's header asks for, outside the wall")
-    allow: Words = Field((), description="distributions that may be installed so")
-    uv: str = Field("uv", description="the command `uv`")
-    exclude_newer: str = Field("", description="nothing published after this: a date, or a span such as `14 days`")
-
-
-class Judging(_Section):
-    folds: int | None = Field(None, ge=1, le=5, description="folds evaluated; absent: from the first job's seconds")
-    accept: float = Field(0.75, ge=0.5, le=1, description="p(challenger is better) needed to replace the incumbent")
-    race: float = Field(0.1, ge=0, le=0.5, description="a candidate whose p falls below this after a fold is dropped")
-    search_rows: int | None = Field(None, ge=50, description="most training rows in a fold view; absent: by the budget")
-    seal: bool = Field(True, description="keep a sealed part where the data is large enough")
-
-
-class JobLimits(_Section):
-    seconds: Span = Field(600.0, description="wall time of one job")
-    memory_mb: int = Field(8192, ge=256, description="memory of one job, MiB")
-    processes: int = Field(64, ge=1, description="processes and threads groups of one job")
-    disk_mb: int = Field(2048, ge=1, description="bytes that one job may write, MiB")
-    output_kb: int = Field(1024, ge=1, description="printed output of one job, KiB")
 
 
 class Settings(BaseSettings):
@@ -143,12 +60,14 @@ class Settings(BaseSettings):
     max_cost: float | None = Field(None, gt=0, description="most US dollars that calls may cost")
     max_calls: int | None = Field(None, ge=1, description="most calls")
     assets: str = Field("", description="the folder of `mle-star assets`; absent: the user's own")
-    budget: Span | None = Field(None, description="wall time of the whole run, for example 15m")
+    budget: Budget | None = Field(None, description="wall time of the whole run, for example 15m")
     jobs: int = Field(default_factory=cores, ge=1, le=1000, description="jobs side by side")
     seed: int = Field(0, ge=0, description="all randomness follows from it")
     branches: int = Field(2, ge=1, le=1000, description="L: parallel branches")
+    company: int = Field(0, ge=0, le=100, description="further branches, by the playbook, while an asked brain thinks")
     bag: int = Field(3, ge=1, le=1000, description="most seeds averaged in the final script, where time allows")
     keep_models: bool = Field(False, description="keep the final solution's fitted models, for `mle-star predict`")
+    executor: Literal["local", "ray"] = Field("local", description="where jobs run: this machine, or a Ray cluster")
     interpreter: str = Field(default_factory=lambda: sys.executable, description="Python that runs the scripts")
     library: str = Field("", description="a folder of your own recipes, searched first")
     wall: Literal["auto", "bubblewrap", "landlock", "none"] = Field(
@@ -161,10 +80,11 @@ class Settings(BaseSettings):
     debug: Debug = Debug()
     judging: Judging = Judging()
     limits: JobLimits = JobLimits()
+    cluster: Cluster = Cluster()
     llm: Language = Language()
     search: Search = Search()
     packages: Packages = Packages()
-    roles: dict[str, Annotated[Role, BeforeValidator(_named)]] = Field(
+    roles: dict[str, Annotated[Role, BeforeValidator(named)]] = Field(
         default_factory=dict, description="who plays one role, where it is not the brain"
     )
     keys: dict[str, SecretStr] = Field(default_factory=dict, exclude=True, description="keys, by environment variable")
@@ -181,6 +101,11 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     @property
+    def threads(self) -> int:
+        """Threads of one job: this machine's processors are shared out, a cluster's are asked for."""
+        return self.cluster.cpus if self.executor == "ray" else max(1, cores() // self.jobs)
+
+    @property
     def breadths(self) -> Breadths:
         """The paper's loop sizes."""
         return Breadths(
@@ -193,10 +118,13 @@ class Settings(BaseSettings):
             looks=self.refine.looks,
             mergers=self.init.mergers,
             variants=self.refine.variants,
+            batch=self.refine.batch,
+            company=self.company,
+            onward=self.refine.onward,
         )
 
 
-SECTIONS = {name for name, field in Settings.model_fields.items() if isinstance(field.default, _Section)}
+SECTIONS = {name for name, field in Settings.model_fields.items() if isinstance(field.default, Section)}
 
 
 def load(assignments: list[str] | None = None, **given: Any) -> Settings:
@@ -221,12 +149,8 @@ def _made(values: dict[str, Any]) -> Settings:
         return Settings(**values)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
-    except (
-        ValueError,
-        RecursionError,
-        OSError,
-        SourceError,
-    ) as error:  # neither names the file, and the environment is no file
+    except (ValueError, RecursionError, OSError, SourceError) as error:
+        # neither names the file, and the environment is no file
         raise SettingsError(f"mlestar.toml or a MLESTAR_* variable cannot be read: {error}") from None
 
 

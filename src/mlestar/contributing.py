@@ -19,11 +19,15 @@ from mlestar.journal import queries
 from mlestar.journal.mail import Mail, Question, pause
 from mlestar.journal.store import Store
 from mlestar.lab import Lab
-from mlestar.records import Scored
+from mlestar.records import NEW_PART, Scored
 
 T = TypeVar("T")
 TICK = 0.5  # seconds between looks for what became of a letter
 _FINISHERS = ("ensemble planner", "ensembler", "finaliser")  # the roles that a finish asks
+_LEFT_OUT = (
+    "(Task, data and how code is written are as in the question of this run that {} was shown before, and left out "
+    "here; ask for {} by its name, not in brief, to see them again.)"
+)
 WORDS = ("hint", "pin", "forbid", "model", "target")
 
 
@@ -141,8 +145,11 @@ def questions(run: Path) -> list[Question]:
     return Mail(run).questions()
 
 
-def claim(run: Path, who: str, patience: float, name: str = "") -> Question | None:
-    """The next question that nobody works on, waiting at most `patience` seconds for one; None when there is none."""
+def claim(run: Path, who: str, patience: float, name: str = "", brief: bool = False) -> Question | None:
+    """The next question that nobody works on, waiting at most `patience` seconds for one; None when there is none.
+
+    `brief`: without the part that is the same in all questions of the run, where `who` was shown it before.
+    """
     waited = 0.0
     while True:
         try:
@@ -151,10 +158,19 @@ def claim(run: Path, who: str, patience: float, name: str = "") -> Question | No
             if waited >= patience:
                 raise
             found, driven = None, True
-        if found is not None or waited >= patience or (not driven and waited > 5):
-            return found
+        if found is not None:
+            return _as_shown(run, who, found, brief)
+        if waited >= patience or (not driven and waited > 5):
+            return None
         pause(TICK)
         waited += TICK
+
+
+def _as_shown(run: Path, who: str, question: Question, brief: bool) -> Question:
+    same, mark, asked = question.body.partition(f"\n\n---\n\n{NEW_PART}\n\n")
+    if not mark or not Mail(run).show(who, same) or not brief:
+        return question
+    return replace(question, body=f"{_LEFT_OUT.format(who, question.name)}\n\n{asked}")
 
 
 def answer(run: Path, name: str, text: str, who: str, patience: float = 20.0) -> str:

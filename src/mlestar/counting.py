@@ -61,7 +61,7 @@ def _variants(size: Breadths) -> int:
 def jobs(settings: Settings) -> tuple[Stage, ...]:
     """Jobs by part of the method. With a time budget the first job's seconds decide how many folds there are."""
     size, folds = settings.breadths, settings.judging.folds
-    M, L, T, K, R, D = size.candidates, size.branches, size.outer, size.inner, size.rounds, size.debug
+    M, L, T, K, R, D = size.candidates, size.abreast, size.outer, size.inner, size.rounds, size.debug
     few, many = (folds, folds) if folds else (1 if settings.budget else FOLDS, FOLDS)
     script = many + D  # folds and repairs of one script
     start = Stage("start", (few + 1, many + D + 1))

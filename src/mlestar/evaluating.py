@@ -9,12 +9,13 @@ from functools import partial
 from statistics import median
 
 from mlestar import composing, ledger, roles, scripts
+from mlestar.errors import NoSolution
 from mlestar.plain import word
 from mlestar.records import FoldResult, Judged, Outcome, Plan, Profile, Score, Scored, Solution
 from mlestar.workbench import Workbench
 
 MANY, FEW = 20, 6  # evaluations of a strong model that must fit; few where folds are small, for their noise hurts more
-MOST_REASON = 300  # characters
+MOST_REASON, MOST_NAME = 300, 100  # characters
 LARGE_FOLD = 2000  # rows
 TELLING = 5.0  # seconds of a fold from which on its ratio to the real run tells more than start-up times
 ROWS_A_SECOND, CELLS_A_SECOND = 1_500, 20_000  # that a model of cost 1 is trained on, where it is slow
@@ -53,7 +54,7 @@ def first_fold(bench: Workbench, solution: Solution, fold: int, part: str = "") 
     problems = scripts.problems(solution.script)
     result = _refused(fold, problems[0]) if problems else run_fold(bench, solution, fold, part)
     for d in range(bench.rules.size.debug):
-        if result.judged.reason is None:
+        if result.judged.reason is None or result.outcome.state == "late":
             break
         here = bench.at(f"debug-{d + 1}")
         mended = _mend(here, solution, result)
@@ -74,11 +75,12 @@ def other_folds(bench: Workbench, solution: Solution, first: FoldResult) -> Scor
 
 def scored(bench: Workbench, solution: Solution, results: list[FoldResult], dropped: str = "") -> Scored:
     """Join folds into a score; bank the predictions of what went the whole way. `dropped`: why it did not."""
-    broken = next((r for r in results if r.judged.reason is not None), None)
-    if broken is not None:
-        reason = failure(broken.outcome, broken.judged)
+    broken = sorted((r for r in results if r.judged.reason is not None), key=lambda r: r.outcome.state == "late")
+    if broken:
+        late = broken[0].outcome.state == "late"  # that is no fault of the script's
+        reason = failure(broken[0].outcome, broken[0].judged)
         bench.journal.note(bench.address, f"{solution.name}: no score, {reason}")
-        return ledger.publish(bench, Scored(solution, bench.address, None, reason, tuple(results)))
+        return ledger.publish(bench, Scored(solution, bench.address, None, reason, tuple(results), dropped=late))
     score = bench.bank.join([(r.fold, r.judged) for r in results])
     why = f"dropped: {dropped}" if dropped else None
     whole = Scored(solution, bench.address, score, why, tuple(results), bool(dropped))
@@ -101,11 +103,19 @@ def _refused(fold: int, problem: str) -> FoldResult:
 
 def submit(bench: Workbench, solution: Solution, score: Score | None = None, once: float = 0.0) -> None:
     """Run on the real folder and keep what comes out, if it is valid. `once`: what a fold took, in seconds."""
-    done = bench.refit("real", solution.script)
+    done = bench.refit("real", solution.script, once)
     if done.valid:
         if once >= TELLING:
             bench.memo.pace.ratios.append(done.outcome.seconds / once)
         bench.house.keep(solution.name, solution.script, done.submission, score, done.outcome.opened)
+
+
+def deliver_first(bench: Workbench, solution: Solution, result: FoldResult) -> None:
+    """The first submission of a run. Raises NoSolution where a cluster had no time for its first script."""
+    if result.outcome.state == "late":
+        raise NoSolution("the time was up before the cluster had done a first script", budget=True)
+    if result.judged.reason is None:
+        submit(bench, solution, once=result.outcome.seconds)
 
 
 def failure(outcome: Outcome, judged: Judged) -> str:
@@ -128,14 +138,26 @@ def expected_seconds(profile: Profile, cost: float, like: Sequence[Scored]) -> f
 
 
 def turns(bench: Workbench, folds: int) -> int:
-    """How often a branch's share of the slots is filled by so many folds."""
-    return -(-folds // bench.slots)
+    """How often a branch's share of the slots is filled by so many folds of each that it evaluates at a time."""
+    return -(-folds * bench.rules.abreast // bench.slots)
 
 
 def fits_again(bench: Workbench, name: str, *parts: Scored, times: float = 1.0) -> bool:
     """Whether evaluating a script of these parts fits, by what each took; `times` over, where more is to follow."""
     once = sum(part.seconds for part in parts)
     return bench.fits(name, times * once * turns(bench, max(len(part.results) for part in parts)), once=once)
+
+
+def fits_the_finish(bench: Workbench, best: Scored) -> bool:
+    """Whether a solution can be run on the real folder and rehearsed in what is left of the run.
+
+    What is run on the real folder now is not run again at the finish, so it may use what that keeps back.
+    """
+
+    def play() -> bool:
+        return bench.timetable.finish(best.seconds) <= (bench.timetable.rest() or 0.0)
+
+    return bench.rules.budget is None or bench.decide("fits", bool, play)
 
 
 def _a_job(profile: Profile, cost: float, known: Sequence[tuple[float, float]]) -> float:
@@ -168,16 +190,19 @@ def affordable_folds(bench: Workbench, one: float, cost: float, likely: float) -
 
 
 def changed(start: Solution, plan: Plan, reply: roles.RewrittenCells, text: str) -> Solution:
-    """The solution with a cell rewritten: another model gives it another name and cost, another feature does not."""
-    own = reply.name or plan.recipe or "rewritten"
-    origin, cost = plan.recipe or "brain", reply.cost
-    if plan.cell == "model":
-        name = own
-    else:
-        name = word(f"{start.name} with {own}" if " with " not in start.name else f"{start.name}, {own}")
-        cost = max(start.cost, cost)
+    """The solution with a cell rewritten. Another model gives it another cost; and another name, if it has one."""
+    own = reply.name or plan.title or "rewritten"
+    origin, cost = plan.recipe or "brain", reply.cost if plan.cell == "model" else max(start.cost, reply.cost)
+    name = own if plan.cell == "model" and (reply.name or plan.recipe) else _named(start.name, own)
     script = text if scripts.problems(text) else composing.headed(text, f"{name}, found by mle-star.")
     return Solution(name, script, origin, cost)
+
+
+def _named(before: str, change: str) -> str:
+    """`forest with dates, lags`: what it was, and what was changed; of a long row the last change."""
+    base, _, earlier = before.partition(" with ")
+    name = f"{base} with {earlier}, {change}" if earlier else f"{base} with {change}"
+    return word(name if len(name) <= MOST_NAME else f"{base} with …, {change}")
 
 
 def _mend(bench: Workbench, solution: Solution, result: FoldResult) -> Solution | None:

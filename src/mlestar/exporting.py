@@ -66,7 +66,9 @@ def _shape(task: Prepared) -> packages.Shape:
     sample = source.sample.frame
     fill = {str(column): texts(sample[column].iloc[:1]).iloc[0] for column in sample}
     names = (source.train.name, source.test.name, source.sample.name)
-    return packages.Shape(*names, source.id, tuple(heads(source.test)), tuple(heads(source.sample)), fill)
+    dialects = {name: {"sep": mark, "encoding": code} for name, mark, code in task.profile.dialects}
+    columns = tuple(heads(source.test)), tuple(heads(source.sample))
+    return packages.Shape(*names, source.id, *columns, fill, dialects, source.commas)
 
 
 def _notebook(run: Path, script: str) -> str:
@@ -82,7 +84,7 @@ def _final(facts: dict[str, Any]) -> Final | None:
 def _score(facts: dict[str, Any]) -> str:
     final = _final(facts)
     metric = facts.get("task_facts", {}).get("metric", "score")
-    return f"Expect {metric} {interval(final.estimate)} on rows like those of the test." if final else ""
+    return f"Expect {metric} {interval(metric, final.estimate)} on rows like those of the test." if final else ""
 
 
 def _fill(folder: Path, files: dict[str, str]) -> None:

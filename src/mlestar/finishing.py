@@ -7,11 +7,14 @@ from dataclasses import replace
 from functools import partial
 
 from mlestar import roles, scripts
-from mlestar.blending import compose, seconds, single
+from mlestar.blending import compose, single
 from mlestar.errors import NoSolution
 from mlestar.evaluating import failure
+from mlestar.memo import Execution
+from mlestar.pooling import seconds
 from mlestar.records import Blend, Final, Score, Scored
-from mlestar.workbench import Execution, Workbench
+from mlestar.timing import WHOLE
+from mlestar.workbench import Workbench
 
 BLOCKS = 20  # of each fold, for the bootstrap of the bank
 
@@ -23,11 +26,13 @@ def finalise(bench: Workbench, best: Blend, found: Mapping[str, Scored], fallbac
         here = bench.at(str(i))
         bag = _bag(here, choice, found)
         script = last_look(here, _script(choice, found, bag))
-        done, sealed = _rehearse_and_refit(here, script)
+        once = seconds((key for key, _ in choice.weights), found)
+        done, sealed, lack = _rehearse_and_refit(here, script, once)
         if done.valid:
             optimism = _optimism(choice.score, sealed)
             estimate = sealed or corrected(here, choice.score)
             parts, learned = choice.weights, bool(choice.learned)
+            notes += [f"{choice.name} has no sealed score: {lack}"] * bool(lack)
             final = Final(
                 choice.name, script, parts, choice.score, sealed, optimism, estimate, bag, learned, tuple(notes)
             )
@@ -61,9 +66,15 @@ def _bag(bench: Workbench, choice: Blend, found: Mapping[str, Scored]) -> int:
     return bag
 
 
-def _rehearse_and_refit(bench: Workbench, script: str) -> tuple[Execution, Score | None]:
-    """The same script on the rehearsal view and on the real folder, side by side."""
-    views = ["real", "rehearsal"] if bench.task.has_sealed else ["real"]
+def _rehearse_and_refit(bench: Workbench, script: str, once: float) -> tuple[Execution, Score | None, str]:
+    """The same script on the rehearsal view and on the real folder, side by side. `once`: what its folds took.
+
+    What was handed in before is not rehearsed where the time is up.
+    Returns the real run, the sealed score, and why there is none although rows are sealed.
+    """
+    sealed = bench.task.has_sealed
+    late = sealed and bench.delivered(script) and not bench.fits("rehearsal-fits", WHOLE * once)
+    views = ["real", "rehearsal"] if sealed and not late else ["real"]
     keep = {"real": bench.rules.keep_models}
     calls = [
         partial(bench.execution, v, script, v, partial(bench.task.view, v), keep=keep.get(v, False)) for v in views
@@ -73,7 +84,9 @@ def _rehearse_and_refit(bench: Workbench, script: str) -> tuple[Execution, Score
         lost = f", {fits.left} not, for want of room" * bool(fits.left)
         bench.journal.note(bench.address, f"fitted models that were kept: {fits.kept} of {fits.fits}{lost}")
     judged = [e.judged for e in rehearsal if e.valid]
-    return done, bench.bank.join([(0, judged[0])]) if judged else None
+    lack = "no time was left for its rehearsal" if late else ""
+    lack = next((f"its rehearsal: {failure(e.outcome, e.judged)}" for e in rehearsal if not e.valid), lack)
+    return done, bench.bank.join([(0, judged[0])]) if judged else None, lack
 
 
 def corrected(bench: Workbench, search: Score) -> Score:

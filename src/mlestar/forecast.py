@@ -17,13 +17,14 @@ from mlestar import casting, prompting, runs
 from mlestar.brains.spoken.llm import known_price
 from mlestar.config import Settings
 from mlestar.counting import Range, Stage, calls, jobs
-from mlestar.errors import SettingsError, TaskError
+from mlestar.errors import SettingsError
 from mlestar.plain import called, word
 from mlestar.records import Breadths
 from mlestar.report import costs
 from mlestar.roles import ROLES
 from mlestar.search.library import Library
 from mlestar.tasks.infer import understand_made
+from mlestar.tasks.infer_files import no_task
 from mlestar.tasks.profile import profile
 
 SAID = {  # tokens of an answer, assumed: a script about 1,500, a few cells about 1,000, a choice with its reason 200
@@ -75,7 +76,7 @@ class Forecast:
 def forecast(task: Path, settings: Settings) -> Forecast:
     """Forecast a run. Raises TaskError for a broken task, SettingsError for a brain or role that there is not."""
     if not task.is_dir():
-        raise TaskError(f"{task}: there is no such task folder")
+        raise no_task(task)
     source = understand_made(task, partial(runs.serve, settings))
     seen = profile(source, np.arange(len(source.train.frame)))
     library = Library([Path(settings.library)] if settings.library else [])
@@ -168,6 +169,8 @@ def _assumed(settings: Settings, total: Range) -> tuple[str, ...]:
         "least: every loop runs, no script fails, the planner stops at its first word; equal scripts run once",
         f"the final script is rehearsed and refitted once each, with up to {settings.bag} seeds inside",
     ]
+    if settings.refine.batch > 1:
+        about.append(f"plans are tried {settings.refine.batch} at a time: that changes no number of calls or jobs here")
     if total[1] == 0:
         return tuple(about)
     return (

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
 from types import FrameType
-from typing import Any
 
 from mlestar.errors import Interrupted
 from mlestar.journal import queries
 from mlestar.journal.mail import Mail
 from mlestar.journal.store import Store
+from mlestar.ports import Executor
 from mlestar.records import Final, Letter, Progress, Score
 
 Watch = Callable[[Progress], None]
@@ -29,15 +29,18 @@ def bare(script: str, opened: Collection[str], final: Final | None) -> Mapping[s
 
 
 class Stopping:
-    """One Ctrl-C finishes the steps in hand, and says so; a second ends the jobs at once."""
+    """One Ctrl-C finishes the steps in hand, and says so; a second ends the jobs at once, also of those `below`."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
-        self.executor: Any = None
+        self.executor: Executor | None = None
+        self.below: list[Stopping] = []
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        if self.asked.is_set() and self.executor is not None:
-            self.executor.stop()
+        executors = [each.executor for each in (self, *self.below) if each.executor is not None]
+        if self.asked.is_set() and executors:
+            for executor in executors:
+                executor.stop()
         elif self.asked.is_set():
             raise Interrupted("stopped before the first step")
         else:  # written past all streams: this may come in the midst of anything
@@ -46,18 +49,23 @@ class Stopping:
 
 
 @contextmanager
-def stoppable() -> Iterator[Stopping]:
-    """Ctrl-C and SIGTERM ask for a stop while the context lasts."""
+def stoppable(above: Stopping | None = None) -> Iterator[Stopping]:
+    """Ctrl-C and SIGTERM ask for a stop while the context lasts. Within `above`, of any thread, that one hears them."""
     stopping = Stopping()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopping
-        return
-    before = {s: signal.signal(s, stopping.handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    if above is not None:
+        stopping.asked = above.asked
+        above.below.append(stopping)
+    hears = above is None and threading.current_thread() is threading.main_thread()
+    before = {s: signal.signal(s, stopping.handle) for s in (signal.SIGINT, signal.SIGTERM)} if hears else {}
     try:
         yield stopping
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if above is not None:
+            above.below.remove(stopping)
+        if stopping.executor is not None:
+            stopping.executor.close()
 
 
 class House:

@@ -88,7 +88,7 @@ def intro(name: str, metric: str, final: Final | None) -> str:
     title, score = inert(f"{name}: {final.name}" if final else name), ""
     if final is not None:
         better = "higher" if final.estimate.direction == "max" else "lower"
-        score = f"\n\nExpect {inert(metric)} {interval(final.estimate)}; {better} is better."
+        score = f"\n\nExpect {inert(metric)} {interval(metric, final.estimate)}; {better} is better."
     return (
         f"# {title}\n\nFound by mle-star: the cells are those of `solution.py`, to be run from top to bottom. The last "
         f"one reads the task's files, fits, and writes `submission.csv`.{score}\n\n"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mlestar import blending, candidates, evaluating, finishing, guests, roles, scripts, searching, steering, studying
 from mlestar.candidates import Findings
 from mlestar.errors import NoSolution
-from mlestar.ledger import line, passed_over
-from mlestar.records import Attempt, Blend, Final, Letter, Plan, Scored, Solution, Standing, Target
+from mlestar.ledger import drafted, line
+from mlestar.neighbours import found_elsewhere
+from mlestar.records import Attempt, Blend, Elsewhere, Final, Letter, Plan, Scored, Solution, Target
 from mlestar.studying import Study
 from mlestar.workbench import Workbench
 
@@ -33,6 +34,8 @@ class Lab:
     found: dict[str, Scored] = field(default_factory=dict)
     heard: tuple[Letter, ...] = ()
     acted: dict[int, set[int]] = field(default_factory=dict)  # by branch: letters that were acted on
+    looked: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by address: what looks saw
+    elsewhere: tuple[Elsewhere, ...] = ()  # what other branches had found
 
     def at(self, name: str) -> Lab:
         """The same lab at `<address>/<name>`."""
@@ -41,6 +44,10 @@ class Lab:
     def side_by_side(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         """Run calls at the same time; the executor's slots bound the jobs."""
         return self.bench.side_by_side(calls)
+
+    def abreast(self, count: int) -> Lab:
+        """The same lab where so many evaluations share the branch's slots: what fits is told by that."""
+        return replace(self, bench=replace(self.bench, rules=replace(self.bench.rules, abreast=count)))
 
     def with_guests(self, branches: Sequence[Callable[[], Scored]]) -> list[Scored]:
         """Run the branches side by side, and take in what people hand in meanwhile (`mle-star add`)."""
@@ -52,9 +59,10 @@ class Lab:
         return [*map(self._known, guests.so_far(self.bench, lambda: self.rank(self.found.values())[0]))]
 
     def listen(self) -> Lab:
-        """Hear what people said: hints for the brain, bans, and things to do."""
+        """Hear what people said (hints for the brain, bans, things to do), and what other branches have found."""
+        elsewhere = found_elsewhere(self.bench, [*self.found.values()], self.rank, self.looked)
         heard = steering.mine(self.bench, steering.listen(self.bench))
-        return replace(self, heard=heard, bench=replace(self.bench, hints=steering.hints(heard)))
+        return replace(self, heard=heard, elsewhere=elsewhere, bench=replace(self.bench, hints=steering.hints(heard)))
 
     def _fresh(self, *kinds: str) -> tuple[Letter, ...]:
         """Letters of these kinds that this branch has not acted on; from now on it has."""
@@ -77,8 +85,7 @@ class Lab:
         if not ideas:
             raise NoSolution(f"the brain {bench.brain.name!r} named no model to begin with", budget=False)
         solution, result = evaluating.first_fold(bench, candidates.write(bench, ideas[0]), 0)
-        if result.judged.reason is None:
-            evaluating.submit(bench, solution)
+        evaluating.deliver_first(bench, solution, result)
         folds = evaluating.affordable_folds(bench, result.outcome.seconds, ideas[0].cost, ideas[-1].cost)
         opened = replace(bench, rules=replace(bench.rules, folds=folds))
         first = self._known(evaluating.other_folds(opened, solution, result))
@@ -152,8 +159,9 @@ class Lab:
         return self._checked(reply, best, must=any("only training rows" in s for s in suspicions))
 
     def keep(self, best: Scored) -> Scored:
-        """The initial solution on the real view, so that what is on disk is better than the first."""
-        if best is not self.first and self.time_for(best.solution.cost, [best], late=True):
+        """The initial solution on the real view, where it is better than the first, whose submission is there."""
+        ahead = best.score is not None and best.score.beats(self.first.score)
+        if ahead and evaluating.fits_the_finish(self.bench, best):
             evaluating.submit(self.bench, best.solution, best.score, best.seconds)
         self.bench.house.milestone(self.bench.address.partition("/")[0] + " init", best.score)
         return best
@@ -164,8 +172,8 @@ class Lab:
         """The analyst reads the search rows, and the incumbent's residuals once there is one."""
         if best is not None and (best.score is None or not self._unhurried(best)):
             return ()
-        looks = self.bench.rules.size.looks
-        return studying.look(self.bench.at("look"), best, looks, tuple(ledger), self._standing())
+        here = self.bench.at("look")
+        return self.looked.setdefault(here.address, studying.look(here, best, tuple(ledger), self._told(best)))
 
     def look_once(self, best: Scored) -> Findings:
         """A look that is taken when somebody first wants to know; the others wait for what it saw."""
@@ -194,7 +202,7 @@ class Lab:
         chosen = steering.target(self.bench, self._fresh("target"), best.solution.script)
         if chosen is not None:
             return chosen
-        about = {"script": best.solution.script, "effects": study.effects, "standing": self._standing()}
+        about = {"effects": study.effects, **self._told(best)}
         return self.bench.ask(roles.ChooseTarget, Target, ledger=tuple(ledger), **about)
 
     def plan(self, best: Scored, target: Target, findings: tuple[str, ...], ledger: Sequence[Attempt]) -> Plan | None:
@@ -202,21 +210,21 @@ class Lab:
         forced = steering.plan(self._fresh("model", "cell"))
         if forced is not None:
             return forced
-        about = {"script": best.solution.script, "target": target, "findings": findings, "ledger": tuple(ledger)}
-        about["standing"] = self._standing()
+        about = {"target": target, "findings": findings, "ledger": tuple(ledger), **self._told(best)}
         plan = self.bench.ask(roles.MakePlan, Plan, **about)
         return plan if plan.text else None
 
-    def implement(self, start: Scored, plan: Plan, best: Scored) -> Scored:
+    def implement(self, start: Scored, draft: Attempt, best: Scored) -> Scored:
         """A_coder rewrites the cell of `start`, unless the planner did; the result races against the best so far."""
-        script = start.solution.script
+        plan, script = draft.plan, start.solution.script
+        if draft.reason is not None:
+            return self._failed(start.solution, draft.reason)
         ban = steering.banned(self.heard, plan.text, plan.recipe)
         if ban:
             return self._failed(start.solution, f"not tried: somebody forbade {ban!r}")
-        if plan.cells:
-            reply = roles.RewrittenCells(plan.cells, "", plan.cost)
-        else:
-            reply = self.bench.ask(roles.WriteCell, roles.RewrittenCells, script=script, plan=plan)
+        reply = roles.RewrittenCells(plan.cells, "", plan.cost)
+        if not plan.cells:
+            reply = self.bench.ask(roles.WriteCell, roles.RewrittenCells, plan=plan, **studying.of_script(start))
         text = scripts.replace(script, dict(reply.cells))
         problems = scripts.problems(text) + steering.breaches(self.heard, text, script)
         changed = replace(evaluating.changed(start.solution, plan, reply, text), parents=(start.address,))
@@ -228,9 +236,9 @@ class Lab:
         """One line of the ledger."""
         return line(self.bench, plan, challenger, start, accepted)
 
-    def pass_over(self, plan: Plan) -> Attempt:
-        """A ledger line for a plan that the time left does not allow, so that the next one is cheaper."""
-        return passed_over(self.bench, plan)
+    def draft(self, plan: Plan, fits: bool) -> Attempt:
+        """The ledger line of a plan without a result: it is being tried, or too dear for the time that is left."""
+        return drafted(self.bench, plan, fits)
 
     # --- ensemble and finish -----------------------------------------------------------------------
 
@@ -244,11 +252,7 @@ class Lab:
 
     def blend(self, blends: Sequence[Blend]) -> Blend | None:
         """A_ens_planner and A_ensembler: another way to join the members, judged on pieces it has not seen."""
-        tried = tuple((b.name, b.source, b.score.value) for b in blends)
-        members = blends[0].pools[-1]
-        scores = blending.member_scores(members, self.found)
-        known = {"members": members, "chosen": blends[0].weights, "scores": scores, "standing": self._standing()}
-        plan = self.bench.ask(roles.PlanBlend, roles.BlendPlan, tried=tried, **known)
+        plan = blending.planned(self.bench, blends, self.found, self._told(None))
         if not plan.text or steering.banned(self.heard, plan.text, plan.recipe):
             return None
         return blending.propose(self.bench, plan, blends[0])
@@ -266,8 +270,10 @@ class Lab:
         rest = self.rank({s.address: s for s in [*leaders, self.first]}.values())
         return finishing.finalise(self.bench, best, self.found, rest)
 
-    def _standing(self) -> tuple[Standing, ...]:
-        return studying.standing(self.rank(list(self.found.values())), self.bench.address)
+    def _told(self, best: Scored | None) -> dict[str, Any]:
+        """What requests are told of solutions: of the one in hand, of the branch's, and of others'."""
+        standing = studying.standing(self.rank([*self.found.values()]), self.bench.address)
+        return {"standing": standing, "elsewhere": self.elsewhere, **(studying.of_script(best) if best else {})}
 
     def _unhurried(self, best: Scored) -> bool:
         """Whether there is time to look before the next change: it must not cost the change itself."""
@@ -287,7 +293,8 @@ class Lab:
         self.bench.journal.note(self.bench.address, reply.finding)
         if reply.script is None or scripts.problems(reply.script):
             return best
-        changed = replace(best.solution, script=reply.script, parents=(best.address,))
+        name = f"{best.solution.name}, {self.bench.address.rpartition('/')[2]} checked"
+        changed = replace(best.solution, name=name, script=reply.script, parents=(best.address,))
         mended = self.evaluate(changed, None if must else best)
         taken = mended.score is not None if must else self.better(mended, best)
         return mended if taken else best

@@ -5,6 +5,13 @@ from __future__ import annotations
 from mlestar.records import Attempt, Plan, Scored, Tried
 from mlestar.workbench import Workbench
 
+TOO_DEAR = "too dear for the time that is left"
+
+
+def drafted(bench: Workbench, plan: Plan, fits: bool) -> Attempt:
+    """The line of a plan without a result: open, or passed over for want of time, so that the next one is cheaper."""
+    return Attempt(bench.address, plan.cell, plan, None, None, False, 0.0, None if fits else TOO_DEAR)
+
 
 def line(bench: Workbench, plan: Plan, challenger: Scored, start: Scored, accepted: bool) -> Attempt:
     """One line of the ledger. `gain` is positive when the challenger beat what it was made from."""
@@ -14,17 +21,7 @@ def line(bench: Workbench, plan: Plan, challenger: Scored, start: Scored, accept
         gain = difference if challenger.score.direction == "max" else -difference
     score, seconds = challenger.score, challenger.seconds
     attempt = Attempt(challenger.address, plan.cell, plan, score, gain, accepted, seconds, challenger.reason)
-    return _published(bench, attempt, "taken" if accepted else "not taken")
-
-
-def passed_over(bench: Workbench, plan: Plan) -> Attempt:
-    """A ledger line for a plan that the time left does not allow, so that the next one is cheaper."""
-    reason = "too dear for the time that is left"
-    return _published(bench, Attempt(bench.address, plan.cell, plan, None, None, False, 0.0, reason), reason)
-
-
-def _published(bench: Workbench, attempt: Attempt, told: str) -> Attempt:
-    plan = attempt.plan
+    told = TOO_DEAR if attempt.reason == TOO_DEAR else "taken" if accepted else "not taken"
     bench.journal.note(attempt.address, f"plan for `{plan.cell}`, {told}: {plan.text}")
     bench.journal.publish(attempt.address, attempt)
     return attempt

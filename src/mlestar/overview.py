@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from mlestar import ranges
 from mlestar.journal import queries
-from mlestar.plain import called
+from mlestar.plain import called, word
 from mlestar.records import Breadths, Final, Summary, Usage
-from mlestar.report import markdown
 
 FINAL = TypeAdapter(Final)
 
@@ -64,7 +65,7 @@ def summary(run: Path, facts: dict[str, Any], taken: Counts) -> Summary:
         sandbox=facts.get("sandbox", ""),
         sandbox_about=facts.get("sandbox_about", ""),
         best=str(run / "best") if (run / "best").exists() else "",
-        estimate=final.estimate.value if final else None,
+        estimate=ranges.clip(about.get("metric", ""), final.estimate.value) if final else None,
         estimate_stderr=final.estimate.stderr if final else None,
         sealed_seen=facts.get("sealed_seen", 0),
         phases=tuple(sorted(facts.get("milestones", {}).items(), key=_in_order)),
@@ -102,20 +103,20 @@ def _in_order(phase: tuple[str, float]) -> tuple[int, str]:
 
 
 def find(folder: Path) -> list[Path]:
-    """The runs below a folder, oldest first."""
+    """The runs below a folder, oldest first; or the folder itself, where it is a run."""
+    if (folder / "journal.db").is_file():
+        return [folder]
     found = [path.parent for path in folder.glob("*/journal.db")]
     return sorted(found, key=lambda run: (run / "journal.db").stat().st_mtime)
 
 
-def report(run: Path) -> str:
-    """The story of a run, in Markdown."""
-    facts = queries.facts(run)
-    final = FINAL.validate_python(facts["final"]) if "final" in facts else None
-    notes = [(note.address, note.text) for note in queries.notes(run)]
-    return markdown(show(run), final, notes, _size(facts.get("settings", {})))
+def none_in(places: Sequence[Path], command: str) -> str:
+    """Where one looked for runs in vain, and how one looks elsewhere."""
+    listed = ", ".join(word(place.resolve()) for place in places)
+    return f"there are no runs in {listed}; name runs, or the folders that they lie in: `mle-star {command} FOLDER …`"
 
 
-def _size(settings: dict[str, Any]) -> Breadths | None:
+def size(settings: dict[str, Any]) -> Breadths | None:
     """The loop sizes that a run was started with; None where nobody wrote them down."""
     places = {
         "candidates": ("init", "candidates"), "outer": ("refine", "outer"), "inner": ("refine", "inner"),

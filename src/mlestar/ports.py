@@ -111,6 +111,9 @@ class Executor(Protocol):
     def stop(self) -> None:
         """End every running job now; their outcome's state is `stopped`."""
 
+    def close(self) -> None:
+        """Let go of what is kept for further jobs; safe twice, and after a failure."""
+
 
 class Task(Protocol):
     """What is to be solved, the judge, and the views `fold-0` … (as many as `folds`), `rehearsal` and `real`."""

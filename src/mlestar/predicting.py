@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -44,20 +44,24 @@ class Predictions:
     models: tuple[str, ...] = ()
 
 
-def predict(run: Path, new: Path, changes: Mapping[str, Any] | None = None, keep: bool = False) -> Predictions:
+def predict(
+    run: Path, new: Path, changes: Mapping[str, Any] | None = None, keep: bool = False,
+    begun: Callable[[bool], None] = lambda kept: None,
+) -> Predictions:  # fmt: skip
     """Predict the rows of `new` with the solution in `best/` of a run.
 
     `new` is a table (csv, tsv, json, jsonl, parquet) with the test's columns in any order, or a folder laid out like
     the test side of the task, where rows have files. The id may be missing: then rows are numbered. `changes` are
     settings that differ from the run's, as `config.changes` gives them. Models that were kept are taken instead of
     fitting again, where they would come out the same; with `keep`, a run that has none gets those of this call.
+    `begun` hears, once all that can be checked before was, that the script starts, and whether models were kept.
     Raises RunError where there is no solution or it fails, TaskError where `new` does not fit the task, SettingsError
     where nothing would hold the script.
     """
     facts = queries.facts(run)
     script = solution(run)
     settings = config.changed(facts.get("settings", {}), dict(changes or {}))
-    executor = casting.executor(settings, run)
+    executor = casting.here(settings, run)
     if not _is_own(facts, script, settings):
         runs.need_wall(executor.wall, settings, "the run's solution")
     with stoppable() as stopping, _scratch(run) as scratch:
@@ -66,6 +70,7 @@ def predict(run: Path, new: Path, changes: Mapping[str, Any] | None = None, keep
         view.mkdir(mode=0o755)
         laid = lay(_task(run, settings), new, view)
         kept = run / MODELS
+        begun(kept.is_dir())
         models = (str(kept) * (keep and not kept.is_dir()), str(kept) * kept.is_dir())
         outcome = _run(executor, settings, script, view, scratch / "job", models)
         return _delivered(laid, outcome, scratch / "job", _told(outcome, *models))

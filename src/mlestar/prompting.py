@@ -30,6 +30,7 @@ def sizes(settings: Settings, profile: Profile, recipes: Sequence[Recipe]) -> di
     here = Surroundings(
         packages=tuple(f"{module} 1.0.0" for module in sorted(installed)), cores=config.cores(),
         memory_mb=settings.limits.memory_mb, job_seconds=settings.limits.seconds, jobs=settings.jobs,
+        rounds=settings.breadths.rounds,
     )  # fmt: skip
     left = Left(settings.budget, settings.budget, settings.max_cost, settings.max_calls)
     known = ground(recipes, installed, profile)

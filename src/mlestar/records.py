@@ -16,14 +16,24 @@ side. What its columns are follows from `Profile.predicts`:
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 from typing import Literal
+
+from mlestar.plain import word
 
 Direction = Literal["max", "min"]
 Predicts = Literal["label", "ranking", "probability", "value", "text"]
 ColumnKind = Literal["number", "category", "boolean", "date", "text", "list", "code", "constant"]
-OutcomeState = Literal["ok", "exception", "timeout", "memory", "disk", "processes", "output", "signal", "stopped"]
+OutcomeState = Literal[
+    "ok", "exception", "timeout", "memory", "disk", "processes", "output", "signal", "stopped", "late"
+]
 Verb = Literal["brain", "call", "execute", "search", "decide", "judge"]
+AT_ONCE = 20.0  # seconds within which a free place of a cluster is found
+
+MOST_TITLE = 50  # characters
+_CLAUSE = re.compile(r"[.,;]\s| because |\n")
 
 # --- the task, as brains and scripts may know it ---------------------------------------------------
 
@@ -105,6 +115,14 @@ class Profile:
     target_within: str = ""  # the column of which text targets are pieces, mostly
     pixels: Pixels | None = None
     pixel_count: int = 0  # of all training images
+    dialects: tuple[tuple[str, str, str], ...] = ()  # file, separator, encoding; () = the usual
+    commas: tuple[str, ...] = ()  # columns whose numbers have decimal commas
+    day_first: tuple[str, ...] = ()  # columns whose dates have the day first
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """The id, which is no feature; columns that name rows only together are, but for those of a forecast."""
+        return self.id if len(self.id) == 1 or self.time else ()
 
 
 # --- scripts, jobs, outcomes -----------------------------------------------------------------------
@@ -112,7 +130,10 @@ class Profile:
 
 @dataclass(frozen=True)
 class Limits:
-    """Ceilings of one job: wall seconds, MiB, counts."""
+    """Ceilings of one job: wall seconds, MiB, counts.
+
+    `left` are the seconds until its phase ends, by which it may be late by `grace`; None where there is no budget.
+    """
 
     seconds: float
     memory_mb: int
@@ -120,6 +141,17 @@ class Limits:
     disk_mb: int = 2048
     output_kb: int = 1024
     threads: int = 1
+    left: float | None = None
+    grace: float = 0.0
+
+    @property
+    def patience(self) -> float:
+        """Seconds that it may wait for a place before its time is up: enough to get one that is free, however late."""
+        return math.inf if self.left is None else max(self.left + self.grace, AT_ONCE)
+
+    def after(self, waited: float) -> float:
+        """Seconds until its time is up, from when it got its place after so many."""
+        return math.inf if self.left is None else max(self.left - waited, self.grace)
 
 
 @dataclass(frozen=True)
@@ -136,6 +168,7 @@ class Job:
     limits: Limits
     keep: str = ""
     models: str = ""
+    devices: str = ""  # the graphics processors that it may use, as CUDA numbers them; empty: all
 
 
 @dataclass(frozen=True)
@@ -160,6 +193,7 @@ class Outcome:
     opened: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     fits: Fits | None = None
+    node: str = ""  # of a cluster; empty on this machine
 
     @property
     def ok(self) -> bool:
@@ -285,7 +319,8 @@ class Idea:
 class Standing:
     """How one solution of a branch stands: its score, the seconds of its slowest fold, how many members it banked.
 
-    `parts` are these members with their own scores, best first; `printed` is the end of what a fold printed.
+    `parts` are these members with their own scores, best first; `printed` is the end of what a fold printed; `address`
+    is where it was evaluated, which tells two of one name apart.
     """
 
     name: str
@@ -295,6 +330,22 @@ class Standing:
     reason: str | None = None
     parts: tuple[tuple[str, float], ...] = ()
     printed: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What another branch had found by the time somebody asked, bounded.
+
+    `solutions` are the names of its best, best first, with their scores and what each gained over what it was made
+    from (positive = better; None for a first script); `lost` the names of others, dropped or without a score. `looked`
+    is the beginning of what its last look printed.
+    """
+
+    branch: int
+    solutions: tuple[tuple[str, Score, float | None], ...]
+    looked: str = ""
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -320,7 +371,8 @@ class Target:
 class Plan:
     """What to try on a cell. `recipe` names a library alternative when there is one.
 
-    `cells` are the rewritten cells where the planner wrote them at once: then no coder is asked.
+    `cells` are the rewritten cells where the planner wrote them at once: then no coder is asked. `name` is its own
+    name for the change, if it gave one.
     """
 
     text: str
@@ -328,6 +380,13 @@ class Plan:
     recipe: str = ""
     cost: float = 1.0
     cells: tuple[tuple[str, str], ...] = ()
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the change is called where there is little room: its name, its recipe, or how its text begins."""
+        clause = _CLAUSE.split(self.text.strip(), maxsplit=1)[0]
+        return word(self.name or self.recipe or clause, MOST_TITLE)
 
 
 @dataclass(frozen=True)
@@ -343,6 +402,11 @@ class Attempt:
     seconds: float
     reason: str | None = None
 
+    @property
+    def open(self) -> bool:
+        """Whether the plan is being tried: a plan of the same batch, chosen, but without a result yet."""
+        return self.score is None and self.reason is None
+
 
 @dataclass(frozen=True)
 class Blend:
@@ -352,6 +416,7 @@ class Blend:
     proposed they only say which members it joins, and `learned` holds its WEIGHTS as JSON, under the
     same keys. `without[i]` names the members chosen without piece i. `results` are its judged folds. `pools[i]` are all
     members of some scripts that the finish can afford: those chosen without piece i, and others; the last without none.
+    `left_out` are the addresses of banked scripts that are not in the last one, each with the reason.
     """
 
     name: str
@@ -363,6 +428,8 @@ class Blend:
     cells: tuple[tuple[str, str], ...] = ()
     learned: str = ""
     pools: tuple[tuple[str, ...], ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
+    code: tuple[tuple[str, str], ...] = ()  # of a blend that was proposed: its cells as they came, `learn` too
 
 
 @dataclass(frozen=True)
@@ -404,7 +471,8 @@ Told = Tried | Ablated | Attempt | Blended  # what a run publishes of itself
 class Breadths:
     """The paper's loop sizes (Nam et al. 2025, section 4): M, L, T, K, R, debug rounds D, and bounds of ours.
 
-    `mergers` None: while they help.
+    `mergers` None: while they help. `company`: further branches, which the playbook plays beside a brain that is asked.
+    `onward`: a plan starts from what an earlier one of its step has gained.
     """
 
     candidates: int = 4
@@ -416,6 +484,18 @@ class Breadths:
     looks: int = 1
     mergers: int | None = None
     variants: int = 6
+    batch: int = 1
+    company: int = 0
+    onward: bool = False
+
+    @property
+    def abreast(self) -> int:
+        """All branches."""
+        return self.branches + self.company
+
+    def company_plays(self, branch: int) -> bool:
+        """Whether a branch is one of those that the playbook plays for company."""
+        return branch >= self.branches
 
 
 @dataclass(frozen=True)
@@ -513,6 +593,9 @@ class Usage:
     seconds: float
 
 
+NEW_PART = "**New in this question.** All above is the same in every question of this run."
+
+
 @dataclass(frozen=True)
 class Letter:
     """What somebody handed in while a run went on. `about` says more of its kind; `at` is seconds since the epoch.
@@ -554,6 +637,7 @@ class Surroundings:
     weights: tuple[str, ...] = ()
     job_seconds: float = 600.0
     jobs: int = 1
+    rounds: int = 0  # of the ensemble, the greedy one among them; 0 = not known
 
 
 # --- what people watch and read --------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The report of a run as files, JSON and a page of HTML, made from its journal whenever it is asked for."""
+"""The report of a run as a page of HTML, as Markdown and as JSON, made from its journal whenever it is asked for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlestar import overview
 from mlestar.journal import queries
+from mlestar.report.markdown import markdown as markdown_of
 from mlestar.report.page import page
 from mlestar.telling import Teller
 
@@ -23,6 +24,11 @@ def html(run: Path) -> str:
     facts = queries.facts(run)
     script = overview.FINAL.validate_python(facts["final"]).script if "final" in facts else ""
     return page(Teller(run).story(), script, get_plotlyjs())
+
+
+def markdown(run: Path) -> str:
+    """The same story in Markdown: a few screens, without its charts. Raises RunError when the folder is no run."""
+    return markdown_of(Teller(run).story())
 
 
 def told(run: Path) -> str:

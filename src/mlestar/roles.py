@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mlestar import plain
-from mlestar.records import Attempt, Effect, Idea, Page, Plan, Profile, Standing, Target
+from mlestar.records import Attempt, Effect, Elsewhere, Idea, Page, Plan, Profile, Standing, Target
 
 R = TypeVar("R")
-_PROGRAMS = ("script", "code")
-_NAMES = ("name", "cell", "recipe")
+_PROGRAMS, _NAMES = ("script", "code"), ("name", "cell", "recipe")
 MOST_NAME, MOST_TEXT, MOST_PROGRAM, MOST_ITEMS = 80, 8_000, 1_000_000, 100
 
 
@@ -33,6 +32,8 @@ class Request(Generic[R]):
     branch: int = 0
     hints: tuple[str, ...] = ()  # what people said while it ran, newest last
     standing: tuple[Standing, ...] = ()  # of the branch's solutions, best first, where that helps
+    elsewhere: tuple[Elsewhere, ...] = ()  # what other branches had found, for brains in words, where that helps
+    start: Standing | None = None  # whose script it is that is to be changed
 
     def declined(self) -> R:
         """The reply of somebody who has nothing to say: the method goes on without."""
@@ -229,6 +230,8 @@ class PlanBlend(Request[BlendPlan]):
     chosen: tuple[tuple[str, float], ...] = ()  # the greedy weights
     tried: tuple[tuple[str, str, float], ...] = ()
     scores: tuple[tuple[str, float], ...] = ()  # of the members alone
+    left_out: tuple[tuple[str, str, str], ...] = ()  # scripts that no blend may join: name, address, reason
+    code: tuple[tuple[str, str], ...] = ()  # the cells of the best of `tried` that has any
 
 
 @dataclass(frozen=True)
@@ -265,12 +268,10 @@ _DECLINED: dict[type, tuple[Any, ...]] = {
 }  # fmt: skip
 
 
-ROLES = tuple(
-    request.role for request in (
-        Retrieve, WriteCandidate, CheckDataUsage, CheckLeakage, Ablate, ChooseTarget, Look, MakePlan, WriteCell, Debug,
-        PlanBlend, WriteBlend, Finalise,
-    )
-)  # fmt: skip
+ROLES = tuple(request.role for request in (
+    Retrieve, WriteCandidate, CheckDataUsage, CheckLeakage, Ablate, ChooseTarget, Look, MakePlan, WriteCell, Debug,
+    PlanBlend, WriteBlend, Finalise,
+))  # fmt: skip
 
 
 def sound(reply: R) -> R:

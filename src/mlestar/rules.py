@@ -32,4 +32,6 @@ class Rules:
     bag: int
     ends: Ends = Ends()
     keep_models: bool = False
+    abreast: int = 1  # evaluations of a branch that share its slots
     closing: bool = False  # nobody is asked any more
+    spoken: bool = False  # somebody is asked in words, who can make use of what other branches found

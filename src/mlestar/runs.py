@@ -36,31 +36,35 @@ from mlestar.journal.database import roomy
 from mlestar.journal.mail import Mail
 from mlestar.journal.store import Store, ask_stop
 from mlestar.lab import Lab
+from mlestar.memo import Memo
 from mlestar.ports import Answer, Brain, Executor
 from mlestar.records import Final, Limits, Progress, Solution, Trial
 from mlestar.rules import Ends, Rules
 from mlestar.search.library import Library
+from mlestar.tasks.infer_files import no_task
 from mlestar.tasks.prepared import Prepared, prepare, reopen
-from mlestar.workbench import Board, Memo, Workbench
+from mlestar.workbench import Board, Workbench
 
 
-def start(task: Path, out: Path | None, settings: Settings, watch: Watch) -> Path:
-    """Begin a run on a task folder and drive it to its end; returns the run's folder."""
+def start(task: Path, out: Path | None, settings: Settings, watch: Watch, above: Stopping | None = None) -> Path:
+    """Begin a run on a task folder and drive it to its end; returns the run's folder. It stops when `above` does."""
     if not task.is_dir():
-        raise TaskError(f"{task}: there is no such task folder")
-    run = out or new_folder(name_of(task))
+        raise no_task(task)
+    run, settings = out or new_folder(name_of(task)), casting.sized(settings, settings.model_fields_set)
     facts = {
         "task": str(task.resolve()), "name": name_of(task), "settings": settings.model_dump(mode="json"),
         "version": version("mle-star"), "python": sys.version.split()[0], "sealed_seen": 0, "state": "running",
     }  # fmt: skip
-    with stoppable() as stopping, _made(run, facts) as store:
+    with stoppable(above) as stopping, _made(run, facts) as store:
         return drive(store, lambda: _solve(store, settings, watch, stopping))
 
 
-def resume(run: Path, changes: dict[str, Any], watch: Watch) -> Path:
+def resume(run: Path, changes: dict[str, Any], watch: Watch, above: Stopping | None = None) -> Path:
     """Take a run up again: recorded steps are replayed, the rest goes on. `changes` override its settings."""
-    with stoppable() as stopping, Store.open(run) as store:
+    with stoppable(above) as stopping, Store.open(run) as store:
         settings = config.changed(store.facts["settings"], changes)
+        if "executor" in changes:
+            settings = casting.sized(settings, changes)
         return drive(store, lambda: _solve(store, settings, watch, stopping))
 
 
@@ -225,10 +229,11 @@ def rules_of(settings: Settings) -> Rules:
     return Rules(
         size=settings.breadths, seed=settings.seed, jobs=settings.jobs, budget=settings.budget,
         limits=Limits(limits.seconds, limits.memory_mb, limits.processes, limits.disk_mb, limits.output_kb,
-                      threads=max(1, config.cores() // settings.jobs)),
+                      threads=settings.threads),
         folds=settings.judging.folds or 0, accept=settings.judging.accept, race=settings.judging.race,
         most_members=settings.ensemble.most, bag=settings.bag, keep_models=settings.keep_models,
         ends=Ends(settings.init.until, settings.refine.until, settings.ensemble.until),
+        spoken=any(casting.chains(settings).values()),
     )  # fmt: skip
 
 
@@ -253,6 +258,7 @@ def try_script(task: Path, script: Path, settings: Settings, watch: Watch, scrat
     if not script.is_file():
         raise SettingsError(f"{script}: there is no such script")
     with stoppable() as stopping:
+        settings = casting.sized(settings, settings.model_fields_set)
         executor = stopping.executor = casting.executor(settings, scratch)
         need_wall(executor.wall, settings, f"the script {script.name}")
         with single(task, settings, executor, watch, stopping, scratch) as (bench, prepared):

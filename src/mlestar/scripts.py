@@ -31,6 +31,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mlestar import plain
 
@@ -129,8 +130,9 @@ def complaint(source: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=1024)  # the same few cells are asked for again and again
 def parsed(source: str) -> ast.Module:
-    """The syntax tree of a source; SyntaxError for all that Python cannot parse or that is nested too deeply."""
+    """The syntax tree of a source, for reading only; SyntaxError for what Python cannot parse or nests too deeply."""
     try:
         tree = plain.tree(source)
         assert isinstance(tree, ast.Module)
@@ -150,14 +152,15 @@ def _is_docstring(node: ast.AST) -> bool:
 
 def defined(source: str) -> set[str]:
     """Names that a cell defines at its top level, imports left out."""
-    names: set[str] = set()
-    for node in parsed(source).body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            names.add(node.name)
-        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names |= {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
-    return names
+    return {name for node in parsed(source).body for name in bound(node)}
+
+
+def bound(node: ast.stmt) -> set[str]:
+    """Names that a statement defines, an import's left out."""
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
 
 
 def used(source: str) -> set[str]:
@@ -199,7 +202,7 @@ def _collect(node: ast.AST, live: frozenset[str], spots: set[tuple[int, int, str
             for outer in [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]:
                 _collect(outer, live, spots, lines)
             for inner in node.body:
-                _collect(inner, live - _locals(node), spots, lines)
+                _collect(inner, live - own_names(node), spots, lines)
             return
     if isinstance(node, ast.Lambda):
         _collect(node.body, live - {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}, spots, lines)
@@ -210,7 +213,7 @@ def _collect(node: ast.AST, live: frozenset[str], spots: set[tuple[int, int, str
         _collect(child, live, spots, lines)
 
 
-def _locals(function: ast.FunctionDef) -> set[str]:
+def own_names(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:
     """Parameters and names that a function assigns: they shadow the module's."""
     inside = list(ast.walk(function))
     stored = {n.id for n in inside if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from mlestar import bans, scripts
 from mlestar.plain import word
-from mlestar.records import Idea, Letter, Plan, Target
+from mlestar.records import MOST_TITLE, Idea, Letter, Plan, Target
 from mlestar.workbench import Workbench
 
 MOST_HINT = 2_000  # characters
@@ -79,14 +79,11 @@ def plan(fresh: Iterable[Letter]) -> Plan | None:
         if kind == "cell":
             return Plan(f"the cell as {letter.sender or 'somebody'} wrote it", cell, cells=((cell, letter.body),))
         if kind == "model":
-            return Plan(f"Use this model: {letter.body[:MOST_HINT]}", "model")
+            return Plan(f"Use this model: {letter.body[:MOST_HINT]}", "model", name=word(letter.body, MOST_TITLE))
     return None
 
 
 def mine(bench: Workbench, heard: Iterable[Letter]) -> tuple[Letter, ...]:
-    """The letters that this branch is to act on: models and cells go to one branch, the rest to all."""
-    count = bench.rules.size.branches
-    single = ("model", "cell")
-    return tuple(
-        x for x in heard if x.about.partition(":")[0] not in single or x.number % count == bench.branch % count
-    )
+    """The letters that this branch is to act on: models and cells go to one branch, not company's, the rest to all."""
+    single, turn = ("model", "cell"), bench.rules.size.branches
+    return tuple(x for x in heard if x.about.partition(":")[0] not in single or x.number % turn == bench.branch)

@@ -8,9 +8,10 @@ incumbent and compares row by row, so an effect has an interval.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,8 @@ _FINDING = re.compile(r"^finding:\s*(.{1,300})$", re.MULTILINE)
 MOST_FINDINGS = 60
 MOST_SEEN = 8_000  # characters of what one look prints
 MOST_PRINTED = 1_000  # characters of what a solution printed on a fold
-MOST_SHOWN = 6_000  # characters of its script, so that what it computed can be used
+MOST_SHOWN = 2_500  # characters of its script, so that what it computed can be used
+SCRIPT = "\nThe script that printed it:\n"
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def _effect(bench: Workbench, best: Scored, cell: str, variant: Solution, order:
     for i in order:
         theirs = best.results[int(i)]
         mine = run_fold(bench, variant, theirs.fold)
+        if mine.outcome.state == "late":
+            return Effect(cell, None, None, None, "not measured: the time was up")
         if mine.judged.reason is not None:
             return Effect(cell, None, None, None, f"the variant failed: {mine.judged.reason}")
         if same_predictions(mine.judged, theirs.judged):
@@ -105,25 +109,33 @@ def _interval(cell: str, variant: list[FoldResult], best: Scored, direction: Dir
 
 
 def look(
-    bench: Workbench, best: Scored | None, most: int, ledger: tuple[Attempt, ...], standing: tuple[Standing, ...]
+    bench: Workbench, best: Scored | None, ledger: tuple[Attempt, ...], known: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """Let the brain look at most `most` times: its scripts read the search rows and the incumbent's residuals.
+    """Let the brain look, as often as is set: its scripts read the search rows and the incumbent's residuals.
 
-    What they print is what comes back: line by line where all lines begin with `finding:`, else as one text.
+    What they print is what comes back: line by line where all lines begin with `finding:`, else as one text, the
+    script behind it. `known` is what requests are told of solutions.
     """
     findings: tuple[str, ...] = ()
-    for i in range(most):
+    for i in range(bench.rules.size.looks):
         here = bench.at(str(i)) if i else bench
-        script = best.solution.script if best else ""
-        about = {"script": script, "findings": findings, "ledger": ledger, "standing": standing}
-        reply = here.ask(roles.Look, roles.Analysis, **about)
+        reply = here.ask(roles.Look, roles.Analysis, findings=findings, ledger=ledger, **known)
         if reply.script is None:
             break
         seen = observe(here, reply.script, best)
         lines = _findings(seen)
-        shown = f"{reply.question}\nThe script:\n{reply.script[:MOST_SHOWN]}\nIt printed:\n{seen}"
+        shown = f"{reply.question}\nIt printed:\n{seen}{SCRIPT}{_bounded(reply.script, MOST_SHOWN)}"
         findings += tuple(lines) if lines else (shown,)
     return findings
+
+
+def printed(findings: Sequence[str]) -> str:
+    """What looks printed, with their questions and without their scripts."""
+    return "\n".join(finding.partition(SCRIPT)[0] for finding in findings)
+
+
+def _bounded(text: str, most: int) -> str:
+    return text.strip() if len(text) <= most else f"{text[:most].strip()}\n[cut]"
 
 
 def _findings(seen: str) -> list[str]:
@@ -142,7 +154,7 @@ def observe(bench: Workbench, script: str, best: Scored | None) -> str:
     about = best.address if best is not None else "search rows"
     seen = bench.observe("look", script, about, lambda: bench.task.look(bench.address, predictions)).outcome
     said = seen.output if seen.ok else f"{seen.output}\n{seen.state}: {seen.error[-2000:]}"
-    return said.strip() if len(said) <= MOST_SEEN else f"{said[:MOST_SEEN].strip()}\n[cut]"
+    return _bounded(said, MOST_SEEN)
 
 
 def standing(ranked: Sequence[Scored], address: str) -> tuple[Standing, ...]:
@@ -152,18 +164,24 @@ def standing(ranked: Sequence[Scored], address: str) -> tuple[Standing, ...]:
     """
     branch, *deeper = address.split("/")
     own = ("",) if "ensemble" in (branch, *deeper) else (f"{branch}/", "start/")
-    return tuple(_stands(s) for s in ranked if s.results and f"{s.address}/".startswith(own))
+    return tuple(stands(s) for s in ranked if s.results and f"{s.address}/".startswith(own))
 
 
-def _stands(s: Scored) -> Standing:
+def stands(s: Scored) -> Standing:
+    """How one solution stands."""
     values: dict[str, list[float]] = {}
     for member in (m for result in s.results for m in result.judged.members if m.name != "submission"):
         values.setdefault(member.name, []).append(member.value)
     sign = -1.0 if s.score is not None and s.score.direction == "max" else 1.0
     parts = sorted(((name, float(np.mean(v))) for name, v in values.items()), key=lambda part: sign * part[1])
-    first = s.results[0]
-    printed = first.outcome.output.strip()[-MOST_PRINTED:]
-    return Standing(s.solution.name, s.score, s.seconds, len(first.judged.members), s.reason, tuple(parts), printed)
+    members = len(s.results[0].judged.members) if s.results else 0
+    said = s.results[0].outcome.output.strip()[-MOST_PRINTED:] if s.results else ""
+    return Standing(s.solution.name, s.score, s.seconds, members, s.reason, tuple(parts), said, s.address)
+
+
+def of_script(best: Scored) -> dict[str, Any]:
+    """The script that is to be changed, and whose it is."""
+    return {"script": best.solution.script, "start": stands(best)}
 
 
 def given_files(profile: Profile) -> list[str]:
@@ -175,7 +193,7 @@ def given_files(profile: Profile) -> list[str]:
 
 def touched(name: str, opened: set[str]) -> bool:
     """Whether a file, or any file of a `{column}` pattern, is among the opened paths (which may be patterns)."""
-    shape = re.compile(re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(name)))
+    shape = re.compile(re.sub(r"\\\{.*?\\\}", ".+", re.escape(name)))
     return any(shape.fullmatch(path.partition(" (")[0]) for path in opened)
 
 

@@ -33,7 +33,7 @@ from mlestar.tasks import metrics
 from mlestar.tasks.beginnings import heads, listing
 from mlestar.tasks.check import check
 from mlestar.tasks.infer import understand_made
-from mlestar.tasks.infer_files import description_file
+from mlestar.tasks.infer_files import description_file, no_task
 from mlestar.tasks.manifest import Manifest, read_manifest
 from mlestar.tasks.rowfiles import paths
 from mlestar.tasks.tables_text import decode
@@ -169,7 +169,7 @@ def _asked(task: Path, voice: Voice, attempts: int, desk: Counter, bench: _Bench
 def look(task: Path, serve: Serve) -> Folder:
     """What there is to tell of a task folder. Raises TaskError where it holds no description, or cannot be read."""
     if not task.is_dir():
-        raise TaskError(f"{task}: there is no such task folder")
+        raise no_task(task)
     try:
         described = description_file(task)
         if not described:

@@ -151,6 +151,8 @@ class Teller:
                 for address, letters in self._heard.items() for x in letters
             ),
             steps=len(self._seen), running=tuple(r.address for r in self._runs.values() if r.state == "running"),
+            learned=final is not None and final.learned, bag=final.bag if final else 1,
+            remarks=final.notes if final else (), size=overview.size(facts.get("settings", {})),
         )  # fmt: skip
 
     def _nodes(self, clock: Sittings) -> Iterator[Node]:
@@ -177,11 +179,11 @@ class Teller:
         score: Score | None = known.score if known else None
         reason = tried.reason if tried else attempt.reason if attempt else None
         plan = attempt.plan.text if attempt else ""
-        name = known.name if known else (attempt and attempt.plan.recipe) or address.rpartition("/")[2]
+        name = known.name if known else (attempt and attempt.plan.title) or address.rpartition("/")[2]
         return Node(
             address, _kind(address), _branch(address), word(name),
             known.source if known else "", _state(tried, attempt, blend, runs, busy), score,
-            word(reason or next((run.reason for run in runs if run.reason), ""), MOST_SAID),
+            word((reason or next((run.reason for run in runs if run.reason), "")).removeprefix("dropped: "), MOST_SAID),
             tried.seconds if tried else max((run.seconds for run in runs), default=0.0),
             at, None if busy else max(ends, default=at),
             tried.parents if tried else (), tried.script if tried else "",

@@ -15,6 +15,7 @@ from mlestar.rules import Rules
 RESERVE = 1.5  # times the measured seconds of rehearsal and real run
 WHOLE = 1.5  # a run on all rows against one on a fold's training rows: 1 / (0.8 · 0.85)
 MOST_WHOLE = 4.0  # more than that is the machine's noise, or a model that no finish can afford
+MOST_KEPT = 0.4  # of the budget: what the finish of all branches' best may keep back
 LATE = 0.05  # of the budget: what a run that is late may still spend on its finish
 JOINING = 0.05  # of the budget: what is left to the ensemble where a long finish ends refinement early
 GRACE = 0.1  # of the budget: by how much the finish may be late; other phases a third of it
@@ -39,11 +40,15 @@ class Pace:
 
 @dataclass(frozen=True)
 class Timetable:
-    """The times of one run, in seconds of its own clock; None where it has no budget."""
+    """The times of one run, in seconds of its own clock; None where it has no budget.
+
+    `sealed`: its finish rehearses on sealed rows before, or beside, the run on the real folder.
+    """
 
     rules: Rules
     clock: Clock
     pace: Pace
+    sealed: bool = True
 
     def rest(self) -> float | None:
         """What is left of the run."""
@@ -57,7 +62,7 @@ class Timetable:
         end = budget * getattr(self.rules.ends, phase, 1.0)
         if phase != "finalise":
             joining = 0.0 if phase == "ensemble" else JOINING * budget
-            end = min(end, budget - self.finish(self.pace.blend or _together(self.pace.best)) - joining)
+            end = min(end, budget - self._kept(budget) - joining)
         return end - self.clock.spent()
 
     def limits(self, phase: str) -> Limits:
@@ -65,8 +70,8 @@ class Timetable:
         left, budget, usual = self.left(phase), self.rules.budget, self.rules.limits
         if left is None or budget is None:
             return usual
-        grace = GRACE if phase == "finalise" else GRACE / 3
-        return replace(usual, seconds=min(usual.seconds, max(left, grace * budget, SHORTEST)))
+        grace = max((GRACE if phase == "finalise" else GRACE / 3) * budget, SHORTEST)
+        return replace(usual, seconds=min(usual.seconds, max(left, grace)), left=left, grace=grace)
 
     def finish(self, once: float) -> float:
         """What the finish of scripts takes whose slowest folds took `once` seconds together."""
@@ -95,14 +100,27 @@ class Timetable:
         """The same for the blend that was chosen."""
         self.pace.blend = once
 
+    def _kept(self, budget: float) -> float:
+        """What is kept for the finish of the blend, or of all that it may join while that leaves time to search.
+
+        What does not leave that may have to stand alone: then it is what the dearest of them takes.
+        """
+        if self.pace.blend:
+            return self.finish(self.pace.blend)
+        alone = max((scored.seconds for scored in self.pace.best.values()), default=0.0)
+        return min(self.finish(_together(self.pace.best)), max(self.finish(alone), MOST_KEPT * budget))
+
     def _whole(self) -> float:
-        """What a run on all rows takes against one on a fold's training rows: as measured, else by the rows."""
+        """What a run on all rows takes against one on a fold's training rows: as measured, else by the rows.
+
+        Where it takes longer after all, there is what has been run on the real folder.
+        """
         usual = max(WHOLE, self.pace.growth)
-        return max([usual, *(min(ratio, MOST_WHOLE / WHOLE * usual) for ratio in self.pace.ratios)])
+        return max((min(ratio, MOST_WHOLE / WHOLE * usual) for ratio in self.pace.ratios), default=usual)
 
     def _in_turn(self) -> int:
-        """Rehearsal and real run go side by side where there are slots."""
-        return 1 if self.rules.jobs > 1 else 2
+        """How many runs of the final script follow each other: rehearsal and real run, where they share a slot."""
+        return 2 if self.sealed and self.rules.jobs == 1 else 1
 
 
 def search_rows(asked: int | None, budget: float | None) -> int | None:

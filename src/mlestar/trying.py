@@ -17,6 +17,7 @@ from mlestar.brains.playbook.proving import Fault
 from mlestar.config import Settings
 from mlestar.executors.local import LocalExecutor
 from mlestar.housekeeping import Stopping
+from mlestar.memo import Execution
 from mlestar.ports import Array
 from mlestar.records import Progress, Recipe
 from mlestar.search.library import Library
@@ -24,7 +25,7 @@ from mlestar.search.recipes import Reading
 from mlestar.tasks import samples, samples_held
 from mlestar.tasks.prepared import Prepared
 from mlestar.tasks.samples import Sample
-from mlestar.workbench import Execution, Workbench
+from mlestar.workbench import Workbench
 
 FOLD, OTHER = "fold-0", "fold-1"
 

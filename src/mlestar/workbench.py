@@ -10,21 +10,21 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from threading import Event, Lock, Semaphore
 from typing import Any, TypeVar
 
 from mlestar import plain, votes
 from mlestar.desk import Purse, Seat
 from mlestar.errors import Interrupted, Unrecorded
+from mlestar.memo import Execution, Memo
 from mlestar.ports import Array, Bank, Brain, Clock, Executor, House, Journal, Outside, SearchProvider, Task
 from mlestar.records import Job, Judged, Limits, Outcome, Progress, Score, Scored
 from mlestar.roles import Request, sound
 from mlestar.rules import Rules
 from mlestar.scripts import parse, untitled
-from mlestar.timing import Pace, Timetable
+from mlestar.timing import RESERVE, WHOLE, Timetable
 
 T = TypeVar("T")
 MOST_NOTE = 1_000_000  # bytes
@@ -37,25 +37,6 @@ class Board:
     jobs: int = 0
     best: Score | None = None
     best_name: str = ""
-
-
-@dataclass(frozen=True)
-class Memo:
-    """Executions of this sitting by script and view: scripts are deterministic, so one answer serves all.
-
-    `slots` are as many as the executor has. `failed` is set when a thread ended with an error: the others leave at
-    their next pause.
-    """
-
-    slots: Semaphore
-    failed: Event = field(default_factory=Event)
-    pace: Pace = field(default_factory=Pace)
-    done: dict[str, Execution] = field(default_factory=dict)
-    locks: dict[str, Lock] = field(default_factory=dict)
-
-    def busy(self, key: str) -> Lock:
-        """Held by whoever runs the job; the others wait for its answer."""
-        return self.locks.setdefault(key, Lock())
 
 
 @dataclass(frozen=True)
@@ -91,7 +72,7 @@ class Workbench:
     @property
     def slots(self) -> int:
         """How many jobs of one branch run side by side."""
-        return max(1, self.rules.jobs // self.rules.size.branches)
+        return max(1, self.rules.jobs // self.rules.size.abreast)
 
     @property
     def phase(self) -> str:
@@ -130,13 +111,22 @@ class Workbench:
         found = self.execution(name, script, view, lambda: self.task.view(view))
         return found.outcome, found.judged
 
-    def refit(self, name: str, script: str) -> Execution:
-        """One job on the real folder; `submission` of the answer is what the user would get."""
-        return self.execution(name, script, "real", lambda: self.task.view("real"))
+    def refit(self, name: str, script: str, once: float = 0.0) -> Execution:
+        """One job on the real folder; `submission` of the answer is what the user would get.
+
+        `once`: the seconds that a fold took. It may use what the finish keeps back: the finish does not do it again.
+        """
+        return self.execution(name, script, "real", lambda: self.task.view("real"), least=RESERVE * WHOLE * once)
+
+    def delivered(self, script: str) -> bool:
+        """Whether the finish need not run a script on the real folder, since it has been."""
+        found = self.memo.done.get(self._key({"script": script, "view": "real"}))
+        return found is not None and found.valid and not self.rules.keep_models
 
     def execution(
-        self, name: str, script: str, view: str, path: Callable[[], Path], note: str = "", keep: bool = False
-    ) -> Execution:
+        self, name: str, script: str, view: str, path: Callable[[], Path], note: str = "", keep: bool = False,
+        least: float = 0.0,
+    ) -> Execution:  # fmt: skip
         """The same on a view that `path` builds; `note` names a small text file that it leaves, `keep` its models."""
 
         def run(job: Job) -> Execution:
@@ -150,11 +140,11 @@ class Workbench:
             wanted = view == "real" and judged.reason is None
             return Execution(outcome, judged, text, self.journal.save(self.task.deliver(work)) if wanted else "")
 
-        return self._once(name, {"script": script, "view": view}, run, path, str(self.folder / "models") * keep)
+        return self._once(name, {"script": script, "view": view}, run, path, str(self.folder / "models") * keep, least)
 
     def _once(
         self, name: str, inputs: dict[str, str], run: Callable[[Job], Execution], path: Callable[[], Path],
-        keep: str = "",
+        keep: str = "", least: float = 0.0,
     ) -> Execution:  # fmt: skip
         """The execute step `name`. The same script on the same view is paid for once, whoever asks."""
         spot, work = self.at(name), self.work_of(name)
@@ -164,20 +154,24 @@ class Workbench:
                 self.pause()
                 work.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # nobody else's business
                 try:
-                    return run(Job(spot.address, inputs["script"], str(path()), str(work), spot.limits(), keep))
+                    return run(Job(spot.address, inputs["script"], str(path()), str(work), spot.limits(least), keep))
                 finally:
                     plain.remove(work)
 
         self.pause()
-        book = parse(inputs["script"])
-        code = [untitled(book.head), *([cell.name, cell.source] for cell in book.cells)]
-        key = hashlib.sha256(json.dumps([code, {**inputs, "script": keep}], sort_keys=True).encode()).hexdigest()
+        key = self._key(inputs, keep)
         with self.memo.busy(key):
-            known = self.memo.done.get(key)
+            known = self.memo.known(key, spot.limits(least).seconds)
             play_once = play if known is None else lambda: known
             found = self.journal.step(spot.address, "execute", inputs, Execution, play_once)
-            self.memo.done[key] = found
+            self.memo.keep(key, found)
         return found
+
+    def _key(self, inputs: dict[str, str], keep: str = "") -> str:
+        """What tells executions apart: the code of a script, whatever it is called, and its view."""
+        book = parse(inputs["script"])
+        code = [untitled(book.head), *([cell.name, cell.source] for cell in book.cells)]
+        return hashlib.sha256(json.dumps([code, {**inputs, "script": keep}], sort_keys=True).encode()).hexdigest()
 
     def observe(self, name: str, script: str, about: str, path: Callable[[], Path]) -> Execution:
         """One job that only prints: nothing is judged. `about` says what the view of `path` shows."""
@@ -212,7 +206,7 @@ class Workbench:
     @property
     def timetable(self) -> Timetable:
         """When phases end, by the rules at this address."""
-        return Timetable(self.rules, self.clock, self.memo.pace)
+        return Timetable(self.rules, self.clock, self.memo.pace, self.task.has_sealed)
 
     def left(self, late: bool = False) -> float | None:
         """Seconds until the present phase must end; None without a budget.
@@ -237,9 +231,10 @@ class Workbench:
 
         return self.rules.budget is None or self.decide(name, bool, play)
 
-    def limits(self) -> Limits:
-        """The limits of one job here."""
-        return self.timetable.limits("refine" if self.phase == "init" else self.phase)
+    def limits(self, least: float = 0.0) -> Limits:
+        """The limits of one job here; where the run has that much left, no fewer seconds than `least`."""
+        found = self.timetable.limits("refine" if self.phase == "init" else self.phase)
+        return replace(found, seconds=max(found.seconds, min(least, self.timetable.limits("finalise").seconds)))
 
     # --- company --------------------------------------------------------------------------------
 
@@ -247,7 +242,6 @@ class Workbench:
         """Run calls in threads, results in their order; when one fails, the others leave at their next pause."""
         if len(calls) == 1:
             return [calls[0]()]
-
         with ThreadPoolExecutor(max_workers=max(len(calls), 1)) as pool:
             futures = [pool.submit(self._watched, call) for call in calls]
         errors = [error for future in futures if (error := future.exception())]
@@ -284,17 +278,3 @@ class Workbench:
         left = None if self.rules.budget is None else max(self.rules.budget - spent, 0.0)
         at = Progress(self.phase, doing, board.best, board.best_name, board.jobs, spent, left)
         self.house.tell(replace(at, calls=self.purse.calls, usd=self.purse.usd, rest=self.purse.left()))
-
-
-@dataclass(frozen=True)
-class Execution:
-    """What one execute step records."""
-
-    outcome: Outcome
-    judged: Judged
-    note: str = ""
-    submission: str = ""
-
-    @property
-    def valid(self) -> bool:
-        return self.outcome.ok and self.judged.reason is None

@@ -22,7 +22,15 @@ def seconds(value: Any) -> Any:
     return sum(float(number) * _UNITS[unit] for number, unit in found)
 
 
+def with_unit(value: Any) -> Any:
+    """A text that is a small mere number is refused: `15` may be meant as minutes; from a minute on it is seconds."""
+    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value.strip()) and float(value) < 60:
+        raise ValueError(f"{value!r} has no unit; write {value.strip()}s for seconds, or {value.strip()}m for minutes")
+    return value
+
+
 Span = Annotated[float, BeforeValidator(seconds), Field(gt=0, le=10 * 365 * 86400.0, allow_inf_nan=False)]
+Budget = Annotated[Span, BeforeValidator(with_unit)]
 
 
 def listed(value: Any) -> Any:
@@ -33,5 +41,13 @@ def listed(value: Any) -> Any:
     return [part for part in parts if part]
 
 
+def amounts(value: Any) -> Any:
+    """`big=1, fast=0.5` -> {big: 1, fast: 0.5}, as `--set` and the environment write amounts by name."""
+    if not isinstance(value, str):
+        return value
+    return {name.strip(): amount.strip() for part in listed(value) for name, _, amount in [part.partition("=")]}
+
+
+Amounts = Annotated[dict[str, Annotated[float, Field(gt=0)]], BeforeValidator(amounts)]
 Prices = Annotated[tuple[float, float], BeforeValidator(listed)]  # US dollars per million tokens in and out
 Words = Annotated[tuple[str, ...], BeforeValidator(listed)]

@@ -57,7 +57,7 @@ def test_it_is_never_worse_than_the_best_member_and_maximises_too():
     assert greedy(bank, lambda *a: -rmse(*a), parts, Rules("max")) == {"s9::perfect": 1.0}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 6), st.floats(1, 9), st.integers(0, 99))
 def test_caps_hold(most, budget, seed):
     truth, bank, rmse = world(14, rows=60, folds=2, seed=seed, scripts=7)

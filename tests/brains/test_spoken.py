@@ -25,6 +25,7 @@ from mlestar.records import (
     Attempt,
     Column,
     Effect,
+    Elsewhere,
     Exchange,
     Idea,
     Left,
@@ -33,6 +34,7 @@ from mlestar.records import (
     Profile,
     Recipe,
     Score,
+    Standing,
     Surroundings,
     Target,
 )  # fmt: skip
@@ -65,6 +67,12 @@ def requests(profile: Profile, script: str, text: str = "words") -> list[roles.R
     attempt = Attempt("a", "model", Plan(text, "model"), SCORE, 0.01, True, 3.0, text)
     common: dict[str, Any] = {"profile": profile, "seed": 987654321, "branch": 1, "hints": (text,)}
     page = Page(text, text, text, text, "web")
+    stands = Standing(text, SCORE, 3.0, 2, text, ((text, 0.4), ("trees", 0.3)), text, text)
+    common |= {
+        "standing": (stands,),
+        "start": stands,
+        "elsewhere": (Elsewhere(0, ((text, SCORE, 0.01),), text, (text,)),),
+    }
     return [
         roles.Retrieve(**common, found=(Idea(text, text, text),), findings=(text,), pages=(page,)),
         roles.WriteCandidate(**common, idea=Idea(text, text, text, code=text)),
@@ -78,7 +86,12 @@ def requests(profile: Profile, script: str, text: str = "words") -> list[roles.R
         roles.WriteCell(**common, script=script, plan=Plan(text, "model")),
         roles.Debug(**common, script=script, state="exception", error=text, cell="model"),
         roles.PlanBlend(
-            **common, members=(text, "b::m"), tried=((text, text, 0.5),), scores=((text, 0.4),), chosen=((text, 0.5),)
+            **common,
+            members=(text, "b::m"),
+            tried=((text, text, 0.5),),
+            scores=((text, 0.4),),
+            chosen=((text, 0.5),),
+            left_out=((text, text, text),),
         ),
         roles.WriteBlend(**common, plan=roles.BlendPlan(text)),
         roles.Finalise(**common, script=script),
@@ -113,6 +126,77 @@ def test_what_is_left_is_told(recipes: tuple[Recipe, ...]) -> None:
     assert "3 min of this phase, 15 min of the run, $1.25, 40 calls" in asked
     assert "under 33 s" in asked
     assert "under 5 min" in render(roles.Retrieve(TABLE, seed=1), HERE, Left(), here).asked
+
+
+def test_a_planner_is_told_whose_script_it_is_and_what_others_found(recipes: tuple[Recipe, ...]) -> None:
+    here, script = ground(recipes, ALL, TABLE), library_script(recipes)
+    start = Standing("forest with dates", SCORE, 12.0, 1, address="branch-1/refine/0/inner/2")
+    found = (("boosting with lags", SCORE, 0.02), ("boosting", SCORE, None))
+    news = Elsewhere(0, found, "Where is the error?\n17 rows", ("a wide net",))
+    about: dict[str, Any] = {"script": script, "start": start, "elsewhere": (news,), "standing": (start,)}
+    for request in (
+        roles.MakePlan(TABLE, seed=1, target=Target("model", ""), **about),
+        roles.ChooseTarget(TABLE, seed=1, **about),
+        roles.Look(TABLE, seed=1, **about),
+    ):
+        asked = render(request, HERE, LEFT, here).asked
+        told = f"It is `forest with dates`, score {SCORE}, slowest fold 12 s, made at `branch-1/refine/0/inner/2`."
+        assert asked.index(told) < asked.index("# %% setup") < asked.index(told) + 1_000
+        assert f"boosting with lags | {SCORE} | +0.02\nboosting | {SCORE} |" in asked
+        assert "17 rows" in asked
+        assert "without a score: `a wide net`" in asked
+    alone = render(roles.MakePlan(TABLE, seed=1, script=script, target=Target("model", "")), HERE, LEFT, here).asked
+    assert "other branches" not in alone
+    assert "It is `" not in alone
+
+
+def test_an_ensemble_planner_is_told_what_it_may_not_join(recipes: tuple[Recipe, ...]) -> None:
+    here = ground(recipes, ALL, TABLE)
+    gone = ("wide net", "branch-0/init/candidate/1", "its slowest fold takes 67 s; the finish has 45 s")
+    known: dict[str, Any] = {"members": ("a::m",), "scores": (("a::m", 0.5),)}
+    asked = render(roles.PlanBlend(TABLE, seed=1, **known, left_out=(gone,)), HERE, LEFT, here).asked
+    assert " | ".join(gone) in asked
+    assert "no blend may join" not in render(roles.PlanBlend(TABLE, seed=1, **known), HERE, LEFT, here).asked
+
+
+def test_an_ensemble_planner_is_told_how_blends_did_and_which_question_is_the_last(recipes: tuple[Recipe, ...]) -> None:
+    here, tried = ground(recipes, ALL, TABLE), (("greedy weights", "greedy", 0.81), ("ranks", "brain", 0.82))
+    request = roles.PlanBlend(TABLE, seed=1, members=("a::m",), tried=tried)
+    asked = {n: render(request, replace(HERE, rounds=n), LEFT, here).asked for n in (0, 3, 5)}
+    assert all("ranks | brain | 0.82" in text for text in asked.values())
+    assert [n for n, text in asked.items() if "the last question of the ensemble" in text] == [3]
+    assert "question 2 of at most 4" in asked[5]
+
+
+def test_an_ensemble_planner_has_code_to_build_on(recipes: tuple[Recipe, ...]) -> None:
+    """That of the best blend so far; before there is any, a blend of the library."""
+    here, request = ground(recipes, ALL, TABLE), roles.PlanBlend(TABLE, seed=1, members=("a::m",))
+    first = render(request, HERE, LEFT, here).asked
+    recipe = re.search(r"## The code of `([\w-]+)`, to build on", first)
+    assert recipe is not None
+    stack = next(r for r in here.shelf.stacks if r.name == recipe[1])
+    assert all(dict(stack.cells)[cell] in first for cell in ("learn", "blend"))
+    code = (("learn", "def learn(known, y, seed):\n    return {}"), ("blend", "def blend(parts):\n    return 1"))
+    later = render(replace(request, code=code), HERE, LEFT, here).asked
+    assert "# %% learn\ndef learn(known, y, seed):\n    return {}\n\n\n# %% blend\ndef blend(parts):" in later
+    assert "to build on" not in later
+    long = render(replace(request, code=(("learn", "x = 1\n" * 9_000), code[1])), HERE, LEFT, here).asked
+    assert len(long) < len(later) + 7_000
+
+
+def test_times_are_told_with_the_jobs_that_share_the_cores(recipes: tuple[Recipe, ...]) -> None:
+    here, crowded = ground(recipes, ALL, TABLE), replace(HERE, cores=2, jobs=3)
+    known = tuple(Standing(name, SCORE, seconds, 1) for name, seconds in (("a", 34.0), ("b", 12.0), ("lost", 0.0)))
+    request = roles.Retrieve(TABLE, seed=1, standing=known)
+    told = (
+        "3 jobs share 2 cores, so each takes longer than it would alone; measured so: slowest folds of this branch's "
+        "scripts took 12 s to 34 s."
+    )
+    prompt = render(request, crowded, LEFT, here)
+    assert told in prompt.asked
+    assert "3 jobs side by side, so less than one for each" in prompt.stable
+    assert "2 jobs share 4 cores.\n" in render(replace(request, standing=()), HERE, LEFT, here).asked
+    assert "jobs share" not in render(replace(request, standing=()), replace(HERE, jobs=1), LEFT, here).asked
 
 
 def test_variables_are_strict() -> None:
@@ -381,6 +465,41 @@ def test_bad_plans_are_refused(answer: str, complaint: str, recipes: tuple[Recip
         read(plan_request(incumbent(recipes)), answer, ground(recipes, ALL, TABLE), HERE.packages)
 
 
+OWN_TEXTS = """# %% features
+def features(train, test, files):
+    words = TfidfVectorizer()
+    return words.fit_transform(train["story"]), words.transform(test["story"])
+
+# %% model
+def fit_predict(X, y, X_test, seed):
+    model = MultinomialNB().fit(X, y)
+    return by_class(model.classes_, model.predict_proba(X_test))"""
+
+
+def test_a_planner_is_shown_and_may_name_recipes_for_such_a_script(recipes: tuple[Recipe, ...]) -> None:
+    """A model for tables has no use for sparse matrices or texts, one for texts none for a table."""
+    profile = PROFILES["probabilities"]
+    here = ground(recipes, ALL, profile)
+    text, bayes = (
+        "from sklearn.feature_extraction.text import TfidfVectorizer",
+        "from sklearn.naive_bayes import MultinomialNB",
+    )
+    imports = f"# %% setup\n{text}\n{bayes}\n"
+    own = read(roles.WriteCandidate(profile, seed=1, idea=Idea("own", "", "")), code(f"{imports}\n{OWN_TEXTS}"), here)
+    texts, tables = library_script(recipes, profile, "text-logistic"), library_script(recipes, profile, "lightgbm")
+    for script, shown, hidden in (
+        (texts, "text-linear-svm", "lightgbm"),
+        (own.script, "text-linear-svm", "lightgbm"),
+        (tables, "xgboost", "text-linear-svm"),
+    ):
+        request = roles.MakePlan(profile, seed=1, script=script, target=Target("model", ""))
+        asked = render(request, HERE, LEFT, here).asked
+        assert f"\n{shown} | " in asked
+        assert f"\n{hidden} | " not in asked
+        with pytest.raises(BadAnswer, match="another kind"):
+            read(request, data(f'{{"plan": "x", "recipe": "{hidden}"}}'), here)
+
+
 def test_a_composed_script_is_changed_part_by_part(recipes: tuple[Recipe, ...]) -> None:
     here = ground(recipes, ALL, TABLE)
     one, two = incumbent(recipes), library_script(recipes)
@@ -634,6 +753,14 @@ def test_voices_are_tried_in_turn(recipes: tuple[Recipe, ...]) -> None:
         spoken(recipes, Voice("one", [away]), Voice("two", [away])).play(IDEA, FakeDesk())
     assert spoken(recipes, Voice("one", [away]), stand_in=True).play(IDEA, FakeDesk()).script
     assert Spoken("x", {}, HERE, Playbook(recipes, ALL), recipes, ALL).play(IDEA, FakeDesk()).script
+
+
+def test_branches_in_company_are_the_base_brains(recipes: tuple[Recipe, ...]) -> None:
+    voice, desk = Voice("a", [code(MODEL)]), FakeDesk()
+    brain = Spoken("x", {"candidate writer": [voice]}, HERE, Playbook(recipes, ALL), recipes, ALL, branches=1)
+    assert "LogisticRegression" in brain.play(IDEA, desk).script
+    assert brain.play(replace(IDEA, branch=1), desk).script
+    assert len(voice.heard) == 1
 
 
 def test_what_needs_no_call_is_not_asked(recipes: tuple[Recipe, ...]) -> None:

@@ -9,13 +9,13 @@ from mlestar.executors.walls.interpreter import answer
 
 
 def killed(tmp_path, times):
-    """An interpreter that is ended by SIGINT so often before it answers."""
+    """An interpreter that is ended by a signal so often before it answers."""
     count = tmp_path / "count"
     count.write_text("0")
     script = tmp_path / "python"
     script.write_text(f"""#!/bin/sh
 n=$(cat {count}); echo $((n + 1)) > {count}
-[ "$n" -lt {times} ] && kill -INT $$ && sleep 5
+[ "$n" -lt {times} ] && kill -TERM $$ && sleep 5
 exec {sys.executable} "$@"
 """)
     script.chmod(0o755)

@@ -107,8 +107,11 @@ class TestNoWall(OnThisMachine):
 
 
 def _groups() -> list[Path]:
-    """Control groups of this process's."""
-    return sorted(Path("/sys/fs/cgroup").glob(f"**/mle-star-{os.getpid()}-*"))
+    """Control groups of this process's; those of others come and go meanwhile."""
+    mine = f"mle-star-{os.getpid()}-"
+    return sorted(
+        Path(at, name) for at, names, _ in os.walk("/sys/fs/cgroup") for name in names if name.startswith(mine)
+    )
 
 
 def _folders(parent: Path, *names: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ RECORDS = [
 
 @pytest.mark.parametrize("kind", RECORDS, ids=lambda kind: kind.__name__)
 def test_every_record_reads_back_equal(kind):
-    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=8, suppress_health_check=list(HealthCheck))
     @given(st.from_type(kind))
     def check(record):
         back = decode(encode(record, kind), kind)

@@ -9,6 +9,7 @@ import pytest
 
 from mlestar.errors import RunError, StepError
 from mlestar.journal import queries
+from mlestar.journal.checksums import read_mark
 from mlestar.journal.clock import RunClock
 from mlestar.journal.store import Store, ask_stop
 from mlestar.testing.clock import FakeClock
@@ -281,3 +282,18 @@ def test_looking_from_within_does_not_let_go_of_the_lock(tmp_path):
         store.step("b", "decide", {}, int, lambda: 2)
         assert [row.address for row in queries.steps(tmp_path / "run")] == ["a", "b"]
     assert [row.address for row in queries.steps(tmp_path / "run")] == ["a", "b"]
+
+
+def test_what_is_known_is_asked_again_without_a_write(tmp_path):
+    def answer(store, play):
+        store.step("a", "decide", {}, int, play)
+        store.note("a", "a line")
+
+    with Store.create(tmp_path / "run", {}, ticks=lambda: 0.0) as store:
+        answer(store, lambda: 1)
+    with Store.open(tmp_path / "run", ticks=lambda: 0.0) as store:
+        before = read_mark(tmp_path / "run")
+        answer(store, lambda: 1 / 0)
+        assert read_mark(tmp_path / "run") == before
+        store.note("a", "another line")
+        assert read_mark(tmp_path / "run") == before + 1

@@ -290,7 +290,7 @@ def test_whatever_a_service_does_is_one_sentence(server: Server, fault: str) -> 
         begun = time.monotonic()
         with pytest.raises(OSError, match=search.name) as caught:
             search.find("ripe fruit", 3)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 10  # 0.3 s may be waited for each answer
         message = str(caught.value)
         assert KEY not in message
         assert "\n" not in message
@@ -418,7 +418,7 @@ def test_what_a_page_says_comes_out_short_and_plain(server: Server) -> None:
     assert (empty.title, empty.text) == ("https://b.example/", "\ufffd")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(), st.text(), st.text())
 def test_any_text_is_bounded_and_judged(title: str, address: str, text: str) -> None:
     given = Page(title, "https://a.example/" + address, text, text, title)
@@ -533,7 +533,7 @@ def test_a_query_for_a_task_without_words() -> None:
     assert query(empty) == "tabular classification"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(), st.text())
 def test_any_description_makes_a_query(name: str, text: str) -> None:
     marks = "\ufc5e" * 5  # letters that are nothing but marks

@@ -43,11 +43,12 @@ def test_new_makes_a_task_that_is_understood(file: Path) -> None:
 
 
 def test_new_without_an_id_and_with_a_metric(file: Path, tmp_path: Path) -> None:
-    folder = new(file, "price", tmp_path / "out", metric="mae")
+    folder = new(file, "price", tmp_path / "out", metric="mae", id="")
     found = understand(folder)
     assert (found.id, found.metric, found.predicts) == ((), "mae", "value")
     assert (
-        new(file, "price", tmp_path / "again").joinpath("train.csv").read_bytes() == (folder / "train.csv").read_bytes()
+        new(file, "price", tmp_path / "again", id="").joinpath("train.csv").read_bytes()
+        == (folder / "train.csv").read_bytes()
     )
 
 
@@ -64,6 +65,23 @@ def test_new_refuses_and_leaves_nothing(file: Path, target: str, metric: str | N
     with pytest.raises(TaskError, match=words):
         new(file, target, metric=metric)
     assert [path.name for path in file.parent.iterdir()] == ["things.csv"]
+
+
+@pytest.mark.parametrize("row", range(0, N, 7))
+def test_new_tells_the_row_of_the_file_in_which_the_target_is_missing(file: Path, row: int) -> None:
+    """Whether it would have become a training row or a test row."""
+    frame = pd.read_csv(file, dtype=str, keep_default_na=False)
+    frame.loc[row, "price"] = ""
+    frame.to_csv(file, index=False)
+    with pytest.raises(
+        TaskError, match=rf"things.csv: the target 'price' is missing in 1 rows, .* data row {row + 1};"
+    ):
+        new(file, "price")
+
+
+def test_a_table_in_a_task_s_place_is_told_the_way(file: Path) -> None:
+    with pytest.raises(TaskError, match=r"is a table, not a task: `mle-star new .*things.csv --target COLUMN`"):
+        check(file)
 
 
 def test_new_never_overwrites(file: Path, tmp_path: Path) -> None:

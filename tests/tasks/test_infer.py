@@ -384,7 +384,7 @@ def test_nothing_to_train_on(tmp_path: Path) -> None:
     (tmp_path / "train.csv").unlink()
     with pytest.raises(TaskError, match="nothing to train on"):
         understand(tmp_path)
-    with pytest.raises(TaskError, match="not a folder"):
+    with pytest.raises(TaskError, match="no such task folder"):
         understand(tmp_path / "absent")
 
 

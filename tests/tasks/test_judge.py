@@ -30,7 +30,7 @@ CHANCES = replace(VALUES, predicts="probability", classes=("x", "z"))
 ORDERED = replace(LABELS, columns=("y",), id_columns=(), ids=())
 TRUTH = np.array([1, 0, 0, 1])
 GOOD = "id,y\n1,True\n2,False\n3,False\n4,True\n"
-QUIET = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+QUIET = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def wrote(folder: Path, text: str, name: str = "submission.csv") -> Path:

@@ -175,6 +175,7 @@ def test_files_of_rows_and_shared_ones_are_in_views_only_where_task_toml_names_t
     with pytest.raises(TaskError, match="shared = 'grph'"):
         check(boxes, serve)
     (boxes / "task.py").unlink()
+    (boxes / "train.csv").write_text("code,verdict\n" + "".join(f"{r['code']},{r['verdict']}\n" for r in known))
     with pytest.raises(TaskError, match=r"for folders with a task\.py"):
         check(boxes, serve)
 

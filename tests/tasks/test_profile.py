@@ -105,3 +105,21 @@ def test_numeric_targets(source: Source) -> None:
     assert (found.target_minimum, found.target_maximum, found.integer_target) == (1.0, 512.0, True)
     assert found.target_skew is not None
     assert found.target_skew > 1
+
+
+def test_columns_that_name_a_row_together_tell_of_it_too(tmp_path: Path) -> None:
+    """A shop and a week are the id of its sales; a running number beside them would not be one."""
+    sales = pd.DataFrame(
+        [{"shop": f"s{shop}", "week": week, "sold": shop * week % 7} for shop in range(12) for week in range(20)]
+    )
+    test = sales.iloc[::5].drop(columns="sold")
+    sales.drop(test.index).to_csv(tmp_path / "train.csv", index=False)
+    test.to_csv(tmp_path / "test.csv", index=False)
+    test.assign(sold=0).to_csv(tmp_path / "sample_submission.csv", index=False)
+    (tmp_path / "description.md").write_text("# Sales\n\n## Metric\n\nRMSE.\n")
+    source = understand(tmp_path)
+    seen = profile(source, np.arange(len(source.train.frame)))
+    assert source.id == ("shop", "week")
+    assert [(one.name, one.kind) for one in seen.columns] == [("shop", "category"), ("week", "number")]
+    assert seen.apart == ()
+    assert not [warning for warning in source.warnings if "ids occur" in warning]

@@ -35,7 +35,7 @@ def held_once(made: Cut) -> bool:
     return sorted(rows.tolist()) == list(range(len(made.owners)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(12, 900), st.integers(0, 99), st.sampled_from(["random", "stratified", "group:g"]))
 def test_every_search_row_is_held_exactly_once(rows: int, seed: int, split: str) -> None:
     labels = [str(n * 7 % 3) for n in range(rows)]
@@ -51,7 +51,7 @@ def test_every_search_row_is_held_exactly_once(rows: int, seed: int, split: str)
             assert not inside & set(np.delete(made.owners, part))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 60), min_size=40, max_size=900), st.integers(0, 9))
 def test_time_folds_train_only_on_the_past(times: list[int], seed: int) -> None:
     days = [f"2020-{1 + t // 28:02d}-{1 + t % 28:02d}" for t in times]

@@ -36,7 +36,7 @@ def test_a_delimited_table_comes_back_with_the_same_texts(tmp_path: Path, name: 
     assert {str(kind) for kind in again.frame.dtypes} == {"str"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.lists(
         st.tuples(*[st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=6)] * 2),

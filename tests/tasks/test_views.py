@@ -36,7 +36,7 @@ def with_train(task: Source, frame: pd.DataFrame) -> Source:
     return replace(task, train=replace(task.train, frame=frame))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(20, 60), st.randoms(use_true_random=False), st.sampled_from(["csv", "tsv", "json"]), st.booleans())
 def test_held_labels_and_train_only_values_never_reach_the_test_side(
     folders: Any, rows: int, shuffler: Any, suffix: str, with_files: bool
@@ -60,7 +60,7 @@ def test_held_labels_and_train_only_values_never_reach_the_test_side(
         assert list(table(task, one.folder("fold-2"), "test").columns) == list(test.columns)
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(st.randoms(use_true_random=False), st.sampled_from(["random", "stratified", "group:g"]))
 def test_sealed_labels_influence_neither_cut_nor_fold_views(folders: Any, shuffler: Any, split: str) -> None:
     with tempfile.TemporaryDirectory() as there:

@@ -76,7 +76,7 @@ def test_a_row_whose_file_would_lie_outside_of_the_folder_is_refused(
     assert not list((tmp_path / "run").rglob("outside*"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.lists(
         st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=6), min_size=3,

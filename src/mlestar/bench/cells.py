@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from mlestar.bench.records import Cell
-from mlestar.config import Settings
+from mlestar.config import SECTIONS, Settings
 from mlestar.errors import RunError, SettingsError
 from mlestar.plain import called, word
 from mlestar.tasks.cutfile import save
@@ -62,7 +62,7 @@ def agree(out: Path, folder: Path, settings: Settings) -> None:
         return
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
-        known = {"tasks": before["tasks"], **before["settings"]}
+        known = {"tasks": before["tasks"], **_whole(before["settings"])}
     except (OSError, ValueError, KeyError, TypeError):
         raise RunError(f"{path} cannot be read; name another folder with --out") from None
     now = {"tasks": wanted["tasks"], **told}
@@ -72,6 +72,21 @@ def agree(out: Path, folder: Path, settings: Settings) -> None:
             f"{out} was begun with {', '.join(f'{name} = {_shown(known.get(name))}' for name in other)}: all its cells "
             "need the same; name another folder with --out"
         )
+
+
+def jobs(out: Path) -> int | None:
+    """The jobs of each run of a bench that was begun; None where there is no record of it."""
+    try:
+        return int(json.loads((out / PLAN).read_text(encoding="utf-8"))["settings"]["jobs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _whole(settings: dict[str, Any]) -> dict[str, Any]:
+    """Recorded settings, with what mle-star had no setting for yet at its default."""
+    defaults = Settings.model_construct().model_dump(mode="json", exclude={"seed"})
+    sections = {name: {**defaults[name], **settings.get(name, {})} for name in SECTIONS}
+    return {**defaults, **settings, **sections}
 
 
 def _shown(value: Any) -> str:

@@ -11,19 +11,22 @@ from mlestar.bench.competitors import SUBMISSION
 from mlestar.bench.records import Cell
 from mlestar.config import Settings
 from mlestar.errors import NoSolution, StepError, TaskError
-from mlestar.housekeeping import Watch
+from mlestar.housekeeping import Stopping, Watch
 from mlestar.journal.database import NAME
 
 
-def run(public: Path, settings: Settings, folder: Path, cell: Cell, watch: Watch) -> Cell:
-    """Start or resume the run in `folder`/run; the cell, filled in. What the user can mend or stopped is raised."""
+def run(public: Path, settings: Settings, folder: Path, cell: Cell, watch: Watch, above: Stopping) -> Cell:
+    """Start or resume the run in `folder`/run; the cell, filled in. What the user can mend or stopped is raised.
+
+    Safe from several threads at once, for cells of different folders.
+    """
     place, reason = folder / "run", ""
     seeded = config.changed(settings.model_dump(mode="json"), {"seed": cell.seed})
     try:
         if (place / NAME).exists():
-            runs.resume(place, {}, watch)
+            runs.resume(place, {}, watch, above)
         else:
-            runs.start(public, place, seeded, watch)
+            runs.start(public, place, seeded, watch, above)
     except (TaskError, NoSolution, StepError) as error:
         reason = str(error)
     if not (place / NAME).exists():  # the task was refused before anything began
@@ -38,6 +41,10 @@ def run(public: Path, settings: Settings, folder: Path, cell: Cell, watch: Watch
         estimate_stderr=found.estimate_stderr, reason=reason,
     )  # fmt: skip
     if not best.exists():
-        return replace(cell, state="failed", reason=reason or f"the run is {found.state}, and has no submission")
+        reason = reason or f"the run is {found.state}, and has no submission"
+        if settings.executor == "ray" and not found.jobs:  # others had filled the cluster: that says nothing of us
+            shutil.rmtree(place)
+            return replace(cell, state="missing", reason=reason)
+        return replace(cell, state="failed", reason=reason)
     shutil.copyfile(best, folder / SUBMISSION)
     return cell

@@ -54,6 +54,7 @@ class Asked:
     against: tuple[Competitor, ...] = ()
     only: str = "*"
     grading: bool = True
+    side_by_side: int | None = None  # of mle-star's cells on a cluster; None: as many as fit
 
     @property
     def systems(self) -> tuple[str, ...]:
@@ -86,6 +87,7 @@ class Grade:
 class Cell:
     """One system on one task with one seed. Times in seconds of wall time; `cost_usd` is None where it is unknown.
 
+    `executor` is where it ran (local or ray), `jobs` how many of a run's jobs ran side by side, `cores` what they had.
     `missing` cells could not be begun, and are tried again by the next call; `failed` ones are final.
     """
 
@@ -108,6 +110,9 @@ class Cell:
     version: str = ""
     machine: str = ""
     date: str = ""
+    executor: str = ""
+    jobs: int | None = None
+    cores: int | None = None
     grade: Grade | None = None
 
     @property

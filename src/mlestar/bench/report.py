@@ -14,6 +14,7 @@ import numpy as np
 
 from mlestar.bench import cells, plot
 from mlestar.bench.comparing import Line, Pair, Standing, lines, pairs, standings
+from mlestar.bench.cores import each
 from mlestar.bench.records import Asked, BenchTask, Cell
 from mlestar.config import Settings
 from mlestar.plain import called, word
@@ -62,7 +63,8 @@ def _put(path: Path, text: str) -> None:
 
 def _terms(settings: Settings, every: Sequence[Cell]) -> dict[str, Any]:
     return {
-        "budget": settings.budget, "cores": settings.jobs, "brain": called(settings.brain),
+        "budget": settings.budget, "cores": each(settings), "brain": called(settings.brain),
+        "executor": settings.executor,
         "machines": sorted({cell.machine for cell in every if cell.machine}),
         "versions": sorted({cell.version for cell in every if cell.version}),
         "dates": sorted({cell.date for cell in every if cell.date}),
@@ -84,8 +86,10 @@ def page(terms: dict[str, Any], found: list[Standing], rows: list[Line], compare
     every = [cell for row in rows for cell in row.cells]
     states = Counter(cell.state for cell in every)
     days = " to ".join(dict.fromkeys([*terms["dates"][:1], *terms["dates"][-1:]])) or "no day yet"
+    there = ", its jobs on a Ray cluster" if terms["executor"] == "ray" else ""
     about = (
-        f"Budget {terms['budget']:g} s and {terms['cores']} cores for every system; mle-star's brain: {terms['brain']}."
+        f"Budget {terms['budget']:g} s and {terms['cores']} cores for every system; mle-star's brain: {terms['brain']}"
+        f"{there}."
         f" {len(every)} cells: {states['done']} done, {states['failed']} failed, {states['missing']} missing. {days}. "
         f"{'; '.join([*terms['machines'], *terms['versions']])}."
     )

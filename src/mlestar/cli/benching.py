@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlestar.cli.options import Brain, Jobs, MaxCalls, MaxCost, Sets, Unsafe, app, say
+from mlestar.cli.options import Address, Brain, Jobs, MaxCalls, MaxCost, Sets, Unsafe, Where, app, place, say
 from mlestar.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -27,6 +27,14 @@ def bench(
         typer.Option("--budget", help=f"wall time of each cell, for every system; {BUDGET} where nothing sets it"),
     ] = None,
     jobs: Jobs = None,
+    executor: Where = None,
+    address: Address = None,
+    lanes: Annotated[
+        int | None,
+        typer.Option(
+            "--side-by-side", min=1, help="so many of mle-star's cells at a time on a cluster; default as many as fit"
+        ),
+    ] = None,
     seeds: Annotated[str, typer.Option("--seeds", help="one cell each, for example 1,2,3")] = "0",
     brain: Brain = None,
     out: Annotated[
@@ -44,18 +52,20 @@ def bench(
 ) -> None:
     """Run a folder of tasks by mle-star and its competitors, graded once each; what is there already is kept.
 
-    --jobs is the core count of all systems. --max-cost, --max-calls and --set hold for each of mle-star's runs.
+    --jobs is the core count of all systems; on a cluster, unless it is set, each cell's share of the places.
+    --max-cost, --max-calls and --set hold for each of mle-star's runs.
     """
     from mlestar import config, progress
     from mlestar.bench import benching, competitors
     from mlestar.bench.records import Asked
 
     told = config.changes(
-        sets, brain=brain, budget=budget, max_cost=max_cost, max_calls=max_calls, jobs=jobs, unsafe=unsafe
-    )
+        sets, brain=brain, budget=budget, max_cost=max_cost, max_calls=max_calls, jobs=jobs, unsafe=unsafe,
+        **place(executor, address),
+    )  # fmt: skip
     names = [name.strip() for name in against.split(",") if name.strip()]
     others = tuple(competitors.named(name) for name in dict.fromkeys(names))
-    asked = Asked(_seeds(seeds), others, only, not no_grade)
+    asked = Asked(_seeds(seeds), others, only, not no_grade, lanes)
     target = out or Path("runs") / f"bench-{folder.resolve().name}"
     with progress.watching() as watch:
         page = benching.bench(folder, target, _settings(told), asked, say, watch)

@@ -107,11 +107,12 @@ def next_(
     who: Who = "assistant",
     wait: Annotated[float, typer.Option("--wait", help="seconds to wait for a question")] = 0.0,
     name: Annotated[str, typer.Option("--name", help="this question, whoever has it")] = "",
+    brief: Annotated[bool, typer.Option("--brief", help="without task and contract, once shown to you (--as)")] = False,
 ) -> None:
     """Take the oldest free question: its name on the first line, then the question in Markdown."""
     from mlestar import contributing, overview
 
-    found = contributing.claim(run, who, wait, name)
+    found = contributing.claim(run, who, wait, name, brief)
     if found is None:
         state = overview.show(run).state
         resumable = ", and can be resumed" * (state in ("interrupted", "stopped", "paused"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -29,6 +29,8 @@ Brain = Annotated[
 ]
 Budget = Annotated[str | None, typer.Option("--budget", help="wall time of the run: 90s, 15m, 1h30m; none without")]
 Jobs = Annotated[int | None, typer.Option("--jobs", help="jobs side by side; default the number of cores")]
+Where = Annotated[str | None, typer.Option("--executor", help="where jobs run: local, or ray (docs/cluster.md)")]
+Address = Annotated[str | None, typer.Option("--address", help="of the Ray cluster: HOST:PORT; default RAY_ADDRESS")]
 Seed = Annotated[int | None, typer.Option("--seed", help="all randomness follows from it")]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="any setting, for example refine.outer=4")]
 Unsafe = Annotated[
@@ -43,8 +45,15 @@ Who = Annotated[str, typer.Option("--as", help="who says so; kept with it")]
 Json = Annotated[bool, typer.Option("--json", help="machine-readable")]
 
 
+def place(executor: str | None, address: str | None) -> dict[str, Any]:
+    """Where jobs run, as settings."""
+    return {"executor": executor, "cluster": {"address": address} if address else None}
+
+
 def say(text: str, where: TextIO | None = None) -> None:
     """All that is printed: texts of scripts, brains and data files are in it, and none may steer the terminal."""
     where = where or sys.stdout
     encoding = where.encoding or "utf-8"
-    print(clean(text).encode(encoding, "replace").decode(encoding), file=where)
+    print(
+        clean(text).encode(encoding, "replace").decode(encoding), file=where, flush=True
+    )  # a server's may be the last

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 
 @app.command("runs")
-def runs_(folder: Annotated[Path, typer.Argument(help="where to look")] = Path("runs")) -> None:
-    """List the runs below a folder."""
+def runs_(
+    places: Annotated[list[Path] | None, typer.Argument(help="runs, or folders of runs; default runs/")] = None,
+) -> None:
+    """List runs: those below runs/, or those that are named or lie in the folders that are named."""
     from mlestar import overview, progress
 
-    say(progress.table([(run, overview.show(run)) for run in overview.find(folder)]) or f"no runs in {folder}")
+    folders = places or [Path("runs")]
+    found = [(run, overview.show(run)) for folder in folders for run in overview.find(folder)]
+    say(progress.table(found) or overview.none_in(folders, "runs"))
 
 
 @app.command()
@@ -56,7 +60,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """The story of a run, in Markdown; a finished run has it as report.html, too."""
-    from mlestar import overview, reporting
+    from mlestar import reporting
 
     if page is not None:
         try:
@@ -65,7 +69,7 @@ def report(
             raise SettingsError(f"--html {page}: the file cannot be written ({error.strerror})") from None
         say(f"{page} is written")
         return
-    say(reporting.told(run) if as_json else overview.report(run))
+    say(reporting.told(run) if as_json else reporting.markdown(run))
 
 
 @app.command()
@@ -155,16 +159,28 @@ def new(
     target: Annotated[str, typer.Option("--target", help="the column to predict")],
     out: Annotated[Path | None, typer.Option("--out", help="the task folder to make")] = None,
     metric: Annotated[str | None, typer.Option("--metric", help="a metric's name; default by the target")] = None,
-    key: Annotated[str | None, typer.Option("--id", help="the column that names the rows")] = None,
-    split: Annotated[str | None, typer.Option("--split", help="random, stratified, group:<column>, …")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--id", help="the column that names the rows; default one that counts them, '' for none"),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            help="random, stratified, group:COLUMN, time:COLUMN, blocks:COLUMN, horizon: what new rows are",
+        ),
+    ] = None,
     seed: Seed = None,
 ) -> None:
-    """Make a task folder of a single table: a random fifth of its rows becomes the test."""
+    """Make a task folder of a single table: a fifth of its rows becomes the test, at random or as --split says."""
+    from mlestar.tasks.check import brief
     from mlestar.tasks.new import new as made
 
-    folder = made(file, target, out, metric, key, split, seed or 0)
+    told: list[str] = []
+    folder = made(file, target, out, metric, key, split, seed or 0, told.append)
     name = shlex.quote(str(folder))
-    say(f"{folder} is ready: `mle-star check {name}`, then `mle-star run {name}`")
+    say(brief(folder, told))
+    say(f"{folder} is ready: `mle-star check {name}`, then `mle-star run {name} --budget 10m`")
 
 
 @app.command()

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from mlestar.cli.options import (
+    Address,
     Brain,
     Budget,
     Jobs,
@@ -25,7 +26,9 @@ from mlestar.cli.options import (
     Sets,
     Task,
     Unsafe,
+    Where,
     app,
+    place,
     say,
 )  # fmt: skip
 from mlestar.cli.watching import beside
@@ -40,6 +43,8 @@ def run(
     max_cost: MaxCost = None,
     max_calls: MaxCalls = None,
     jobs: Jobs = None,
+    executor: Where = None,
+    address: Address = None,
     seed: Seed = None,
     keep_models: KeepModels = None,
     sets: Sets = None,
@@ -55,7 +60,7 @@ def run(
 
     settings = config.load(
         sets, brain=brain, budget=budget, max_cost=max_cost, max_calls=max_calls, jobs=jobs, seed=seed, unsafe=unsafe,
-        keep_models=keep_models,
+        keep_models=keep_models, **place(executor, address),
     )  # fmt: skip
     if dry_run:
         from mlestar import forecast
@@ -79,6 +84,8 @@ def resume(
     max_cost: MaxCost = None,
     max_calls: MaxCalls = None,
     jobs: Jobs = None,
+    executor: Where = None,
+    address: Address = None,
     keep_models: KeepModels = None,
     sets: Sets = None,
     unsafe: Unsafe = None,
@@ -88,7 +95,7 @@ def resume(
 
     changes = config.changes(
         sets, brain=brain, budget=budget, max_cost=max_cost, max_calls=max_calls, jobs=jobs, unsafe=unsafe,
-        keep_models=keep_models,
+        keep_models=keep_models, **place(executor, address),
     )  # fmt: skip
     with progress.watching() as watch:
         folder = runs.resume(run, changes, watch)
@@ -127,6 +134,8 @@ def try_(
     task: Task,
     script: Path,
     jobs: Jobs = None,
+    executor: Where = None,
+    address: Address = None,
     seed: Seed = None,
     sets: Sets = None,
     unsafe: Unsafe = None,
@@ -137,7 +146,7 @@ def try_(
 
     from mlestar import config, progress, runs
 
-    settings = config.load(sets, jobs=jobs, seed=seed, unsafe=unsafe)
+    settings = config.load(sets, jobs=jobs, seed=seed, unsafe=unsafe, **place(executor, address))
     with tempfile.TemporaryDirectory(prefix="mle-star-") as scratch, progress.watching() as watch:
         trial = runs.try_script(task, script, settings, watch, Path(scratch) / "run")
     say(json.dumps(asdict(trial), indent=1) if as_json else progress.trial(trial))

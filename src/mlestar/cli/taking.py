@@ -33,9 +33,13 @@ def predict(
         raise SettingsError(f"{place} is there already: name another file with --out, or this one to replace it")
     if str(place) != "-" and place.suffix != ".csv":
         raise SettingsError(f"--out {place}: predictions are written as csv; name the file with .csv at its end")
-    kept = ", with the models that were kept" * (run / predicting.MODELS).is_dir()
-    say(f"fitting the solution on all training rows{kept}", sys.stderr)
-    found = predicting.predict(run, new, config.changes(sets, unsafe=unsafe), bool(keep_models))
+    if not place.parent.is_dir():
+        raise SettingsError(f"--out {place}: there is no folder {place.parent}")
+
+    def begun(kept: bool) -> None:
+        say(f"fitting the solution on all training rows{', with the models that were kept' * kept}", sys.stderr)
+
+    found = predicting.predict(run, new, config.changes(sets, unsafe=unsafe), bool(keep_models), begun)
     for note in found.notes:
         say(f"warning: {note}", sys.stderr)
     for note in found.models:

@@ -28,14 +28,17 @@ def ui(
     browser: Annotated[bool, typer.Option("--open/--no-open", help="open the page in a browser")] = True,
 ) -> None:
     """Live pages over runs, for a browser on this machine: scores, the tree, effects, diffs; stop, resume, hint."""
+    from mlestar import overview
     from mlestar.dashboard import Server
     from mlestar.errors import SettingsError
 
     found = places or [Path("runs")]
     missing = [place for place in found if not place.is_dir()]
     if missing:
-        raise SettingsError(f"{missing[0]}: there is no such folder; name a run, or a folder of runs")
+        raise SettingsError(overview.none_in(missing[:1], "ui"))
     server = Server(found, port)
+    if not any(map(overview.find, found)):
+        say(overview.none_in(found, "ui"), sys.stderr)
     say(f"{server.address} shows {', '.join(map(str, found))}; Ctrl-C ends it")
     if browser:
         _open(server.address)

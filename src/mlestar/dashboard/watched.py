@@ -134,8 +134,7 @@ class Shelf:
         """Run folders by the names that addresses of pages use, newest first."""
         found: dict[str, Path] = {}
         for place in self._places:
-            here = [place] if (place / "journal.db").is_file() else reversed(overview.find(place))
-            for run in here:
+            for run in reversed(overview.find(place)):
                 plain = run.name.encode("utf-8", "replace").decode()
                 name, number = plain, 2
                 while name in found and found[name] != run:

@@ -110,6 +110,9 @@ class LocalExecutor:
             self._stopping.set()
             os.write(self._stop_end, b".")  # never read: from now on the other end stays readable
 
+    def close(self) -> None:
+        """Nothing is kept."""
+
     def python_for(self, script: str) -> str:
         """The interpreter that runs a script; raises SettingsError where it cannot be had."""
         found = self._python(script)
@@ -168,7 +171,8 @@ class LocalExecutor:
         keeping = (FITTED, limits.disk_mb * _MIB // 2 if job.keep else 0) if job.keep or job.models else ()
         argv = (python, PRELUDE, report, life, STACK_SIGNAL, *bounds, view, SCRIPT, *keeping)
         name, _, value = mark.partition("=")
-        settings = {**environment(python, home, limits.threads), name: value}
+        graphics_of = {"CUDA_VISIBLE_DEVICES": job.devices} if job.devices else {}
+        settings = {**environment(python, home, limits.threads), **graphics_of, name: value}
         launch = self._wall.launch([str(part) for part in argv], place, settings)
         argv_joined = group.joined(launch.argv) if group else launch.argv
         return Launch(argv_joined, launch.environment, launch.descriptors)

@@ -99,7 +99,12 @@ def die_with(life: int) -> None:
     if hasattr(fcntl, "F_SETSIG"):
         fcntl.fcntl(life, fcntl.F_SETSIG, 9)
         fcntl.fcntl(life, fcntl.F_SETOWN, -os.getpgrp())
-        fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
+        fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+        try:
+            if not os.read(life, 1):  # it was closed before anybody listened
+                os.killpg(0, 9)
+        except BlockingIOError:
+            pass
 
 
 def peak_kib() -> str:

@@ -14,10 +14,10 @@ from pathlib import Path
 import psutil
 
 from mlestar import plain
-from mlestar.errors import Interrupted
-from mlestar.executors.local import LocalExecutor
+from mlestar.errors import Interrupted, NoSolution
 from mlestar.plain import clean
-from mlestar.records import Job, Limits
+from mlestar.ports import Executor
+from mlestar.records import AT_ONCE, Job, Limits
 
 _PATIENCE = 120.0
 _ANSWERS = "answers.jsonl"
@@ -53,18 +53,20 @@ class Found:
         return not self.error
 
 
-def probe(executor: LocalExecutor, modules: Sequence[str], seconds: float = _PATIENCE) -> dict[str, Found]:
+def probe(
+    executor: Executor, modules: Sequence[str], seconds: float = _PATIENCE, left: float | None = None
+) -> dict[str, Found]:
     """Import `modules` for real, as a job behind the wall; one job unless one crashes.
 
     A module that crashes the interpreter or does not end within `seconds` is named, and the rest are
-    tried without it.
+    tried without it. Raises NoSolution when a cluster has no place for it in the seconds that are `left` of a budget.
     """
     found: dict[str, Found] = {}
     killed = ""
-    while left := [name for name in dict.fromkeys(modules) if name not in found]:
-        answered, ending = _import(executor, left, seconds)
+    while names := [name for name in dict.fromkeys(modules) if name not in found]:
+        answered, ending = _import(executor, names, Limits(seconds, 8192, left=left, grace=AT_ONCE))
         found |= answered
-        silent = [name for name in left if name not in answered]
+        silent = [name for name in names if name not in answered]
         if silent and "SIGKILL" in ending and killed != silent[0]:
             killed = silent[0]  # by somebody else, unless it happens again
         elif silent:
@@ -72,15 +74,20 @@ def probe(executor: LocalExecutor, modules: Sequence[str], seconds: float = _PAT
     return {name: found[name] for name in modules}
 
 
-def _import(executor: LocalExecutor, modules: list[str], seconds: float) -> tuple[dict[str, Found], str]:
+def _import(executor: Executor, modules: list[str], limits: Limits) -> tuple[dict[str, Found], str]:
     """The answers that came, and in words how the job ended."""
     with tempfile.TemporaryDirectory(prefix="mle-star-probe-") as home:
         view, folder = Path(home) / "view", Path(home) / "job"
         view.mkdir()
         script = _IMPORT.format(answers=_ANSWERS, names=modules)
-        outcome = executor.run(Job("probe", script, str(view), str(folder), Limits(seconds, 8192)))
+        outcome = executor.run(Job("probe", script, str(view), str(folder), limits))
         if outcome.state == "stopped":
             raise Interrupted("stopped while asking what is installed")
+        if outcome.state == "late":
+            raise NoSolution(
+                "the cluster had no place for a first job, or did not get it done, before the budget was over",
+                budget=True,
+            )
         left = plain.read(folder / _ANSWERS, _MOST)
         plain.remove(folder)
     answers = [answer for line in (left if isinstance(left, bytes) else b"").splitlines() if (answer := _answer(line))]

@@ -2,9 +2,10 @@
 
 The rule. An address beginning with `branch-…/` belongs to that branch; all others belong to the trunk.
 A fork from F drops F itself, everything beneath it, and whatever could depend on it: every step that
-had not ended when the first of these began. Sibling branches cannot depend on F, so when F lies in a
-branch the steps of other branches stay. Order is that of the journal's own counter, so a clock that
-jumped does no harm. Notes are dropped by the same rule.
+had not ended when the first of these began. Sibling branches do not wait for F, so when F lies in a
+branch the steps of other branches stay; what brains in words were told of it there is recorded and
+stays too (neighbours.py). Order is that of the journal's own counter, so a clock that jumped does no
+harm. Notes are dropped by the same rule.
 
 Of a damaged journal a fork takes what came before the damage (rescue.py), then follows the same rule.
 """

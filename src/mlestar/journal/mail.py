@@ -7,6 +7,7 @@ begins without this file, and it may be deleted.
 
 letters    kind, about, body, sender: in the order in which they came, never changed.
 questions  what a brain in words was asked and nobody has answered; `claimed` by one answerer at a time.
+shown      which answerer has seen which part of questions that comes again and again, by its digest.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from mlestar import plain
 from mlestar.errors import RunError
 from mlestar.journal import database, queries
+from mlestar.journal.codec import tagged
 from mlestar.journal.database import roomy
 from mlestar.records import Letter
 
@@ -34,6 +36,7 @@ CREATE TABLE IF NOT EXISTS letters (
 CREATE TABLE IF NOT EXISTS questions (
     name TEXT PRIMARY KEY, role TEXT NOT NULL, body TEXT NOT NULL, at REAL NOT NULL, claimant TEXT, claimed REAL
 );
+CREATE TABLE IF NOT EXISTS shown (answerer TEXT NOT NULL, part TEXT NOT NULL, PRIMARY KEY (answerer, part));
 """
 
 
@@ -125,6 +128,12 @@ class Mail:
                 (claimant, now),
             )
             return next((Question(*row) for row in rows), None)
+
+    def show(self, answerer: str, part: str) -> bool:
+        """Note that an answerer is shown a part of questions; whether they were before."""
+        with self._open() as db:
+            digest = tagged(part.encode("utf-8", "replace"))
+            return not db.execute("INSERT OR IGNORE INTO shown VALUES (?, ?)", (answerer, digest)).rowcount
 
     def answer(self, name: str, body: str, sender: str) -> int:
         """Answer an open question: it is closed, the letter waits for the driver. Raises RunError when none is open."""

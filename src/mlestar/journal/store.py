@@ -28,6 +28,9 @@ from mlestar.records import Told, Verb
 T = TypeVar("T")
 Seconds = Callable[[], float]
 _BEAT = 1.0  # seconds between heartbeats
+_BEGIN = """INSERT INTO steps (address, verb, inputs, state, began, started) VALUES (?, ?, ?, 'running', ?, ?)
+ON CONFLICT (address) DO UPDATE SET verb = excluded.verb, inputs = excluded.inputs, state = 'running', error = NULL,
+began = excluded.began, ended = NULL, started = excluded.started, finished = NULL, seconds = NULL"""
 
 
 class Store:
@@ -72,12 +75,8 @@ class Store:
 
     def close(self) -> None:
         """Record the time worked and let another driver have the run."""
-        with self._writing:
-            try:
-                with self._transaction():
-                    pass  # the heartbeat
-            finally:
-                self._undo.close()
+        with self._writing, self._undo, self._transaction():
+            pass  # the heartbeat
 
     def __enter__(self) -> Store:
         return self
@@ -132,8 +131,8 @@ class Store:
             seal(self._db, "steps", address)
 
     def _begin(self, address: str, verb: Verb, digest: str) -> str | None:
-        """The recorded result as JSON; None when the step is now to be played."""
-        with self._transaction():
+        """The recorded result as JSON; None when the step is now to be played. What is known waits for no disk."""
+        with self._writing, guard(self._path):
             row = self._db.execute(f"{select('steps')} WHERE address = ?", (address,)).fetchone()
             if row and not is_whole("steps", row):
                 verify(self._path)  # it was whole when this sitting began: say what is lost
@@ -141,15 +140,11 @@ class Store:
             if known == "ok":
                 if inputs != digest:
                     raise StaleStep(address)
+                self._beat_if_due()
                 return str(result)
-            self._db.execute(
-                "INSERT INTO steps (address, verb, inputs, state, began, started) VALUES (?, ?, ?, 'running', ?, ?)"
-                " ON CONFLICT (address) DO UPDATE SET verb = excluded.verb, inputs = excluded.inputs,"
-                " state = 'running', error = NULL, began = excluded.began, ended = NULL, started = excluded.started,"
-                " finished = NULL, seconds = NULL",
-                (address, verb, digest, self._tick(), self._now()),
-            )
-            seal(self._db, "steps", address)
+            with self._transaction():
+                self._db.execute(_BEGIN, (address, verb, digest, self._tick(), self._now()))
+                seal(self._db, "steps", address)
             return None
 
     def _end(self, address: str, state: str, result: str | None, error: str | None, seconds: float) -> None:
@@ -204,10 +199,12 @@ class Store:
 
     def note(self, address: str, text: str) -> None:
         """Leave a line for people. The same line at the same address is kept once, so replays may repeat it."""
-        with self._transaction():
-            values = (address, text, self._now(), self._ticked)
-            made = self._db.execute("INSERT INTO notes (address, text, at, tick) VALUES (?, ?, ?, ?)", values)
-            if made.rowcount:
+        with self._writing, guard(self._path):
+            if self._db.execute("SELECT 1 FROM notes WHERE address = ? AND text = ?", (address, text)).fetchone():
+                return self._beat_if_due()
+            with self._transaction():
+                values = (address, text, self._now(), self._ticked)
+                made = self._db.execute("INSERT INTO notes (address, text, at, tick) VALUES (?, ?, ?, ?)", values)
                 seal(self._db, "notes", made.lastrowid)
 
     def publish(self, address: str, told: Told) -> None:
@@ -234,9 +231,7 @@ class Store:
     def spent(self) -> float:
         """Seconds worked on this run over all sittings; keeps the heartbeat going."""
         with self._writing:
-            if self._ticks() - self._beaten > _BEAT:
-                with self._transaction():
-                    pass  # the heartbeat
+            self._beat_if_due()
             return float(self._earlier + self._ticks() - self._sat_down)
 
     def stop_asked(self) -> bool:
@@ -261,6 +256,11 @@ class Store:
                 "INSERT INTO sittings (number, started, heartbeat, pid) VALUES (?, ?, ?, ?)",
                 (self._sitting, self._now(), self._now(), os.getpid()),
             )
+
+    def _beat_if_due(self) -> None:
+        if self._ticks() - self._beaten > _BEAT:
+            with self._transaction():
+                pass  # the heartbeat
 
     def _beat(self) -> None:
         """Part of every write: the time worked so far, and how many writes there were."""

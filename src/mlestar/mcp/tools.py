@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mlestar import config, contributing, overview, runs
+from mlestar import config, contributing, reporting, runs
 from mlestar.errors import MleStarError, RunError, SettingsError, TaskError
 from mlestar.executors.command import launch
 from mlestar.journal import queries
@@ -142,6 +142,9 @@ class Tools:
         wait: Wait = 45.0,
         who: Who = "assistant",
         name: Annotated[str, Field(description="this question, whoever has it; empty: the oldest free one")] = "",
+        brief: Annotated[
+            bool, Field(description="without the part on task and contract, where `who` was shown it before")
+        ] = False,
     ) -> Question:
         """Take the oldest free question of a run with brain "relay"; yours alone for half an hour.
 
@@ -151,7 +154,7 @@ class Tools:
         """
         waited = 0.0
         while True:
-            found = await beside(partial(contributing.claim, run, who, 0.0, name))
+            found = await beside(partial(contributing.claim, run, who, 0.0, name, brief))
             if found is not None:
                 return Question(name=found.name, role=found.role, body=found.body)
             if waited >= wait or (waited >= 2 and not queries.is_running(run)):
@@ -217,7 +220,7 @@ class Tools:
 
     def report(self, run: Run) -> Done:
         """The story of a run in Markdown: scores, what was tried, what each change brought, warnings."""
-        return Done(text=overview.report(run))
+        return Done(text=reporting.markdown(run))
 
     async def _ticketed(self, kind: str, call: Callable[[], Outcome], wait: float) -> Outcome:
         self._given += 1

@@ -16,7 +16,10 @@ _STANDALONE = Path(__file__).with_name("standalone.py")
 
 @dataclass(frozen=True)
 class Shape:
-    """What `predict` must know of the task; written beside it as `task.json`. `fill` are cells of the sample."""
+    """What `predict` must know of the task; written beside it as `task.json`. `fill` are cells of the sample.
+
+    `dialects` are separators and encodings by file, `commas` columns of numbers with decimal commas.
+    """
 
     train: str
     test: str
@@ -25,6 +28,8 @@ class Shape:
     test_columns: tuple[str, ...]
     sample_columns: tuple[str, ...]
     fill: Mapping[str, str]
+    dialects: Mapping[str, Mapping[str, str]]
+    commas: tuple[str, ...]
 
 
 def module_name(task: str) -> str:

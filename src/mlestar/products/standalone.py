@@ -41,8 +41,8 @@ def predict(frame: pd.DataFrame, files: str | Path | None = None) -> pd.DataFram
     with tempfile.TemporaryDirectory(prefix="predict-") as home:
         place = Path(home) / "input"
         _lay(place, about, Path(files) if files is not None else None)
-        _write(rows, place / about["test"])
-        _write(_sample(rows, about), place / about["sample"])
+        _write(_marked(rows, about["commas"]), place / about["test"], about["dialects"].get(about["test"]))
+        _write(_sample(rows, about), place / about["sample"], about["dialects"].get(about["sample"]))
         command = [sys.executable, str(HERE / "solution.py")]
         done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -89,8 +89,14 @@ def _lay(place: Path, about: dict[str, Any], files: Path | None) -> None:
     place.mkdir(exist_ok=True)
 
 
-def _write(frame: pd.DataFrame, path: Path) -> None:
-    """In the format that the file's name says."""
+def _marked(rows: pd.DataFrame, commas: list[str]) -> pd.DataFrame:
+    """Numbers with a decimal comma where the training data has them so; texts stay what they are."""
+    floats = [c for c in rows.columns.intersection(commas) if pd.api.types.is_float_dtype(rows[c])]
+    return rows.assign(**{c: rows[c].astype(str).str.replace(".", ",", regex=False) for c in floats})
+
+
+def _write(frame: pd.DataFrame, path: Path, dialect: dict[str, str] | None) -> None:
+    """In the format that the file's name says, and in its separator and encoding where they are not the usual ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     kind = path.name.lower().removesuffix(".gz").removesuffix(".zip").rpartition(".")[2]
@@ -99,7 +105,9 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
     elif kind in ("json", "jsonl", "ndjson"):
         frame.to_json(path, orient="records", lines=kind != "json")
     else:
-        frame.to_csv(path, index=False, sep="\t" if kind in ("tsv", "tab") else ",")
+        usual = "\t" if kind in ("tsv", "tab") else ","
+        written = dialect or {"sep": usual, "encoding": "utf-8"}
+        frame.to_csv(path, index=False, sep=written["sep"], encoding=written["encoding"])
 
 
 def _submission(home: Path, ids: list[str]) -> pd.DataFrame:

@@ -1,5 +1,1 @@
 """What we say about a run."""
-
-from mlestar.report.markdown import markdown
-
-__all__ = ["markdown"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mlestar import ranges
 from mlestar.records import Final, Page, Profile, Score
-from mlestar.report.markdown import code, inert
+from mlestar.report.markdown import code, inert, items
 
 _KINDS = {"table": "a table", "forecast": "a forecast", "pixels": "images in, images out"}
 _PREDICTS = {
@@ -69,22 +70,20 @@ def card(task: str, profile: Profile, final: Final, about: Card) -> str:
     blocks = [
         f"# {inert(task)}: {inert(final.name)}",
         _opening(profile, final, about),
-        "## What it predicts\n\n" + _list(_data(profile, about)),
-        "## How good it is\n\n" + _list(_scores(profile, final, about)),
+        "## What it predicts\n\n" + items(_data(profile, about)),
+        "## How good it is\n\n" + items(_scores(profile, final, about)),
         "## What it is made of\n\n" + _made_of(final, about),
         "## Where it comes from\n\n" + _sources(about),
-        "## What to know before you rely on it\n\n" + _list(_limits(profile, final, about)),
+        "## What to know before you rely on it\n\n" + items(_limits(profile, final, about)),
         "## How to run it\n\n" + _how(profile, about),
     ]
     return "\n\n".join(blocks) + "\n"
 
 
-def interval(score: Score) -> str:
-    """Value, and where it is likely to lie: two standard errors to both sides."""
-    if score.stderr is None:
-        return f"{score.value:.5f}"
-    low, high = score.value - 2 * score.stderr, score.value + 2 * score.stderr
-    return f"{score.value:.5f} ({low:.5f} to {high:.5f})"
+def interval(metric: str, score: Score) -> str:
+    """Value, and where it is likely to lie: two standard errors to both sides, as far as the metric goes."""
+    value = f"{ranges.clip(metric, score.value):.5f}"
+    return value if score.stderr is None else "{} ({:.5f} to {:.5f})".format(value, *ranges.likely(metric, score))
 
 
 def _opening(profile: Profile, final: Final, about: Card) -> str:
@@ -94,8 +93,8 @@ def _opening(profile: Profile, final: Final, about: Card) -> str:
     told = " In brackets is where the value is likely to lie (± 2 standard errors)." if known else ""
     return "\n\n".join([
         *([f"> {inert(asked)}"] if asked else []),
-        f"Expect **{inert(profile.metric)} {interval(final.estimate)}** on new rows like those of the test; {better} "
-        f"is better.{told}",
+        f"Expect **{inert(profile.metric)} {interval(profile.metric, final.estimate)}** on new rows like those of the "
+        f"test; {better} is better.{told}",
         *([f"Made by {inert(about.made)}."] if about.made else []),
     ])  # fmt: skip
 
@@ -127,7 +126,7 @@ def _data(profile: Profile, about: Card) -> list[str]:
 
 
 def _scores(profile: Profile, final: Final, about: Card) -> list[str]:
-    told = [f"Estimate: {interval(final.estimate)}."]
+    told, search = [f"Estimate: {interval(profile.metric, final.estimate)}."], interval(profile.metric, final.search)
     if final.sealed is not None:
         seen = (
             ""
@@ -137,9 +136,9 @@ def _scores(profile: Profile, final: Final, about: Card) -> list[str]:
         told.append(
             f"It is the score of this very script on {about.sealed_rows} sealed rows, which no decision had seen.{seen}"
         )
-        told.append(f"The search itself came to {interval(final.search)}: an optimism of {final.optimism or 0.0:+.5f}.")
+        told.append(f"The search itself came to {search}: an optimism of {final.optimism or 0.0:+.5f}.")
     else:
-        told.append(f"The search came to {interval(final.search)}. No rows were sealed, so the estimate is the search "
+        told.append(f"The search came to {search}. There is no sealed score, so the estimate is the search "
                     "score less what choosing the best of many flattered it.")  # fmt: skip
     folds = ", ".join(f"{value:.5f}" for value in final.search.values)
     told.append(f"By fold: {folds}.")
@@ -173,12 +172,12 @@ def _sources(about: Card) -> str:
     if about.found:
         told = [f"{inert(name)}: {inert(source)}" for name, source in about.found]
         parts.append("Ideas that were tried and came from outside the library; their licences are not known:\n\n"
-                     + _list(told))  # fmt: skip
+                     + items(told))  # fmt: skip
     if about.pages:
         told = [f"{inert(p.title)}, {code(p.address)}, {inert(p.date)} (by {inert(p.provider)})" for p in about.pages]
-        parts.append("Pages that were read for ideas; their licences are not known:\n\n" + _list(told))
+        parts.append("Pages that were read for ideas; their licences are not known:\n\n" + items(told))
     if about.assets:
-        parts.append("Weights and other files that it reads:\n\n" + _list(map(inert, about.assets)))
+        parts.append("Weights and other files that it reads:\n\n" + items(map(inert, about.assets)))
     return "\n\n".join(parts)
 
 
@@ -217,8 +216,8 @@ def _how(profile: Profile, about: Card) -> str:
         else ""
     )
     return (
-        f"Put the task's files{with_files} into a folder `input/` beside `solution.py` and run it: it fits on the "
-        "training rows and writes `submission.csv`.\n\n"
+        f"Put the task's files{with_files} into a folder `input/` beside `solution.py` (the run has them, laid out "
+        "so, in `views/real`) and run it: it fits on the training rows and writes `submission.csv`.\n\n"
         "```sh\npython -m venv venv && venv/bin/pip install -r requirements.txt\nvenv/bin/python solution.py\n```\n\n"
         f"It needs {needs}, on Python {code(about.python)}.{wall} `solution.ipynb` is the same script as a "
         "notebook. For new rows: `mle-star predict RUN NEW.csv`."
@@ -228,7 +227,3 @@ def _how(profile: Profile, about: Card) -> str:
 def _names(names: Sequence[str]) -> str:
     shown = ", ".join(code(name).replace("|", "\\|") for name in names[:_SHOWN])
     return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-
-
-def _list(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)

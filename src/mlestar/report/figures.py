@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from mlestar import ranges
 from mlestar.plain import word
 from mlestar.records import Score
 from mlestar.report import costs as prices
@@ -45,19 +46,24 @@ def scores(story: Story) -> Figure:
     unit, per = ("hours", 3600.0) if end >= 7200 else ("minutes", 60.0) if end >= 120 else ("seconds", 1.0)
     traces = _best(story, end, per)
     shown = _thinned(whole, {gain.address for gain in story.gains})
-    traces += [_dots(kind, [one for one in shown if one[0].kind == kind], per, len(whole) <= _BARS) for kind in SHAPES]
-    estimate, error = story.summary.estimate, 2 * (story.summary.estimate_stderr or 0.0)
-    if estimate is not None:
+    found, sides = story.summary, []
+    traces += [
+        _dots(kind, [one for one in shown if one[0].kind == kind], per, len(whole) <= _BARS, found.metric)
+        for kind in SHAPES
+    ]
+    if found.estimate is not None:
+        score = Score(found.estimate, found.estimate_stderr, found.direction, (), ())
+        sides = list(ranges.likely(found.metric, score))
+        told = f", most likely {sides[0]:.5f} to {sides[1]:.5f}" if found.estimate_stderr else ""
         traces.append({
-            "type": "scatter", "mode": "markers", "name": "what to expect, ± 2 SE", "x": [end / per], "y": [estimate],
+            "type": "scatter", "mode": "markers", "name": "what to expect, ± 2 SE", "x": [end / per],
+            "y": [found.estimate],
             "marker": {"symbol": "diamond", "size": 13, "color": "#009E73"},
-            "error_y": {"type": "data", "array": [error], "thickness": 3, "width": 6},
-            "hovertemplate": f"expect %{{y:.5f}}{f' ± {error:.5f}' if error else ''}<extra></extra>",
+            "error_y": {**_errors(found.metric, [score], 2), "thickness": 3, "width": 6},
+            "hovertemplate": f"expect %{{y:.5f}}{told}<extra></extra>",
         })  # fmt: skip
-    window, outside = _window(
-        [score for _, score in whole], [] if estimate is None else [estimate - error, estimate + error]
-    )
-    metric = _text(story.summary.metric) + (f" ({outside} far worse lie outside)" if outside else "")
+    window, outside = _window([score for _, score in whole], sides)
+    metric = _text(found.metric) + (f" ({outside} far worse lie outside)" if outside else "")
     axes = {"xaxis": {"title": {"text": unit}}, "yaxis": {"title": {"text": metric}, **window}}
     return _figure([trace for trace in traces if trace["x"]], _TALL, **axes)
 
@@ -126,11 +132,6 @@ def member_names(story: Story) -> dict[str, str]:
     return {k: f"{n} ({word(k.partition('::')[0], 90)})" if seen[n] > 1 else n for k, n in named.items()}
 
 
-def interval(score: Score) -> tuple[float, float]:
-    """Where the value is likely to lie: two standard errors to both sides."""
-    return score.value - 2 * (score.stderr or 0.0), score.value + 2 * (score.stderr or 0.0)
-
-
 def _best(story: Story, end: float, per: float) -> list[Figure]:
     """The best so far as steps, in a band of one standard error to both sides."""
     if not story.gains:
@@ -139,10 +140,10 @@ def _best(story: Story, end: float, per: float) -> list[Figure]:
     found = [gain.score for gain in [*story.gains, story.gains[-1]]]
     edge = {"type": "scatter", "mode": "lines", "x": times, "name": "band", "hoverinfo": "skip", "showlegend": False}
     none, band = {"shape": "hv", "width": 0}, {"fill": "tonexty", "fillcolor": "rgba(138,138,138,0.18)"}
-    low, high = ([score.value + sign * (score.stderr or 0.0) for score in found] for sign in (-1, 1))
+    low, high = zip(*(ranges.likely(story.summary.metric, score, 1) for score in found), strict=True)
     line = {"shape": "hv", "color": GREY, "width": 2}
     steps = {**edge, "name": "best so far, ± 1 SE", "showlegend": True, "y": [s.value for s in found], "line": line}
-    return [{**edge, "y": low, "line": none}, {**edge, "y": high, "line": none, **band}, steps]
+    return [{**edge, "y": [*low], "line": none}, {**edge, "y": [*high], "line": none, **band}, steps]
 
 
 def _thinned(whole: Sequence[tuple[Node, Score]], gained: set[str]) -> list[tuple[Node, Score]]:
@@ -151,8 +152,15 @@ def _thinned(whole: Sequence[tuple[Node, Score]], gained: set[str]) -> list[tupl
     return [one for i, one in enumerate(whole) if i % thin == 0 or one[0].address in gained]
 
 
-def _dots(kind: str, known: Sequence[tuple[Node, Score]], per: float, errors: bool) -> Figure:
-    error = {"type": "data", "array": [score.stderr or 0.0 for _, score in known], "thickness": 1, "width": 2}
+def _errors(metric: str, scores: Sequence[Score], errors: float) -> Figure:
+    """So many standard errors to both sides, as far as the metric goes."""
+    sides = [(score.value, *ranges.likely(metric, score, errors)) for score in scores]
+    up, down = ([max(a, 0.0) for a in side] for side in ([h - v for v, _, h in sides], [v - lo for v, lo, _ in sides]))
+    return {"type": "data", "array": up, "arrayminus": down, "symmetric": False}
+
+
+def _dots(kind: str, known: Sequence[tuple[Node, Score]], per: float, errors: bool, metric: str) -> Figure:
+    error = {**_errors(metric, [score for _, score in known], 1), "thickness": 1, "width": 2}
     return {
         "type": "scatter", "mode": "markers", "name": WORDS[kind],
         "x": [(node.until or node.at) / per for node, _ in known], "y": [score.value for _, score in known],

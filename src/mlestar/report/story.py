@@ -5,10 +5,10 @@ Times (`at`, `until`) are seconds worked on the run, over all sittings.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from mlestar.records import Ablated, Idea, Score, Summary, Target
+from mlestar.records import Ablated, Breadths, Idea, Score, Summary, Target
 
 Kind = Literal[
     "quick", "candidate", "merger", "check", "ablation", "variant", "attempt", "added", "look", "blend", "delivery"
@@ -93,7 +93,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class Story:
-    """All that pages show of one run. `weights` are the final solution's, by member key; `opened` counts, by path."""
+    """All that pages and reports show of one run.
+
+    `weights` are the final solution's, by member key, `learned`, `bag` and `remarks` what `records.Final` says of it;
+    `opened` counts, by path; `size` are the loop sizes, where the run wrote them down.
+    """
 
     run: str
     summary: Summary
@@ -108,7 +112,11 @@ class Story:
     notes: tuple[Told, ...] = ()
     heard: tuple[Seen, ...] = ()
     steps: int = 0
-    running: tuple[str, ...] = field(default=())
+    running: tuple[str, ...] = ()
+    learned: bool = False
+    bag: int = 1
+    remarks: tuple[str, ...] = ()
+    size: Breadths | None = None
 
     def node(self, address: str) -> Node | None:
         """The node at an address."""

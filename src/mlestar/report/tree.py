@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from mlestar.plain import word
@@ -45,7 +45,7 @@ def _height(found: Sequence[tuple[str, list[Node]]], most: int) -> int:
 def _lines(story: Story, found: Sequence[tuple[str, list[Node]]], most: int) -> list[Line]:
     used = delivered(story)
     marks = dict.fromkeys(_before(story, used), ":") | dict.fromkeys(used, "*")
-    shown = {step: _shown(nodes, used, most) for step, nodes in found}
+    shown = {step: most_telling(nodes, used, most) for step, nodes in found}
     texts = [(word(_place(node, step), _PLACE), word(node.name, _NAME)) for step in shown for node in shown[step]]
     widths = (max((len(place) for place, _ in texts), default=0), max((len(name) for _, name in texts), default=0))
     lines: list[Line] = []
@@ -111,7 +111,8 @@ def _study(story: Story, step: str) -> str:
     return told + (f"; refined: {word(chosen[0], 20)}" if chosen else "")
 
 
-def _shown(nodes: Sequence[Node], used: set[str], most: int) -> list[Node]:
+def most_telling(nodes: Sequence[Node], used: Set[str], most: int) -> list[Node]:
+    """At most so many of them, in their order: what was delivered, what is running, then the best."""
     if len(nodes) <= most:
         return list(nodes)
 

@@ -6,6 +6,7 @@ Runs nothing but the task's own programs, behind the wall, where there are any a
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,10 @@ from mlestar.tasks.profile import profile
 from mlestar.tasks.source import Source
 
 _SHOWN, _LINE = 40, 500  # features, characters of a line
+_READ = {
+    "number": "numbers", "boolean": "yes or no", "category": "labels", "date": "dates", "text": "texts",
+    "list": "lists", "code": "codes", "constant": "constant",
+}  # fmt: skip
 
 
 def check(folder: Path, serve: Serve | None = None, data: Path | None = None) -> str:
@@ -53,6 +58,33 @@ def check(folder: Path, serve: Serve | None = None, data: Path | None = None) ->
         *(f"  ! {word(text, _LINE)}" for text in source.warnings),
     ]
     return "\n".join(lines)
+
+
+def brief(folder: Path, told: Sequence[str] = ()) -> str:
+    """The same of a folder that was just made, in a few lines; `told` is what was concluded as it was made."""
+    source = understand(folder)
+    seen = profile(source, np.arange(len(source.train.frame)))
+    values = (
+        f"values from {seen.target_minimum:g} to {seen.target_maximum:g}" if seen.target_minimum is not None else ""
+    )
+    kinds: dict[str, list[str]] = {}
+    for column in seen.columns:
+        kinds.setdefault(_READ.get(column.kind, column.kind), []).append(column.name)
+    lines = {
+        "target": f"{', '.join(source.target)}: {_classes(source) or values or 'text'}",
+        "metric": f"{source.metric}, {'higher' if source.direction == 'max' else 'lower'} is better",
+        "split": source.split,
+        "id": ", ".join(source.id) or "none",
+        **{kind: f"{len(names)}: {_short(tuple(names))}" for kind, names in kinds.items()},
+    }
+    concluded = dict(line.split(": ", 1) for line in told)
+    lines |= {name: f"{lines[name]}: {why}" if name in lines else why for name, why in concluded.items()}
+    shown = [f"  {name:<11}{word(text, _LINE)}" for name, text in lines.items()]
+    return "\n".join([*shown, *(f"  ! {word(text, _LINE)}" for text in source.warnings)])
+
+
+def _classes(source: Source) -> str:
+    return f"{len(source.classes)} classes: {_short(tuple(map(repr, source.classes)))}" if source.classes else ""
 
 
 def _understood(folder: Path, serve: Serve | None, data: Path | None) -> Source:

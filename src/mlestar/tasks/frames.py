@@ -57,7 +57,7 @@ def _alone(frame: pd.DataFrame, target: str, out: Path, metric: str | None, seed
     file = out.with_name(f"{out.name}.csv")
     save(frame, file)
     try:
-        return new(file, target, out, metric, seed=seed)
+        return new(file, target, out, metric, id="", seed=seed)
     finally:
         file.unlink()
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mlestar.errors import TaskError
 from mlestar.ports import Rows
+from mlestar.tasks.infer_columns import cells
 from mlestar.tasks.infer_series import names
 from mlestar.tasks.source import Source
 from mlestar.tasks.tables import texts
@@ -75,7 +76,8 @@ def _aligned(source: Source) -> tuple[Rows, NDArray[np.float64], Rows, NDArray[n
     other = names(test, source.series).astype(str)
     found = np.searchsorted(known, other).clip(max=len(known) - 1)
     theirs = np.where(known[found] == other, found, -1)
-    when = moments(pd.concat([texts(train[source.time]), texts(test[source.time])], ignore_index=True))
+    both = [cells(source.train, source.time), cells(source.test, source.time)]
+    when = moments(pd.concat(both, ignore_index=True))
     return places.reshape(-1), when[: len(train)], theirs, when[len(train) :]
 
 

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from mlestar.errors import TaskError
 from mlestar.ports import Serve
+from mlestar.records import Asset
 from mlestar.tasks import own
+from mlestar.tasks.days import day_first
 from mlestar.tasks.infer_assets import assets
 from mlestar.tasks.infer_columns import Columns, cells, columns
-from mlestar.tasks.infer_files import Files, Findings, find, heads
+from mlestar.tasks.infer_files import FEWEST_ROWS, Files, Findings, heads
+from mlestar.tasks.infer_folders import from_names
 from mlestar.tasks.infer_metric import Form, form
+from mlestar.tasks.infer_parts import find
 from mlestar.tasks.infer_pixels import pixels
 from mlestar.tasks.infer_series import Scale, Series, scale, series
 from mlestar.tasks.infer_split import split
 from mlestar.tasks.manifest import Manifest, TaskEntry, read_manifest
+from mlestar.tasks.names import placeholders
+from mlestar.tasks.numerals import decimal_commas
 from mlestar.tasks.source import Source, Table
 from mlestar.tasks.tables_text import decode
-
-_FEWEST_ROWS = 10
 
 
 def understand(folder: Path, made: Path | None = None) -> Source:
@@ -57,26 +63,41 @@ def _read(folder: Path, manifest: Manifest, made: Callable[[Findings], Files] | 
     entry, say = manifest.task, Findings()
     images = pixels(folder, manifest, say) if made is None and entry.kind in (None, "pixels") else None
     if images is not None:
-        return images
-    files = made(say) if made else find(folder, entry, say)
-    if len(files.train.frame) < _FEWEST_ROWS:
+        return _without_shared(images, entry)
+    files = made(say) if made else find(folder, entry, say, partial(from_names, folder, manifest, say))
+    if len(files.train.frame) < FEWEST_ROWS:
         raise TaskError(
-            f"{files.train.name} has {len(files.train.frame)} rows; at least {_FEWEST_ROWS} are needed for five folds"
+            f"{files.train.name} has {len(files.train.frame)} rows; at least {FEWEST_ROWS} are needed for five folds"
         )
-    description = _description(folder, files, say)
+    source = _source(folder, manifest, files, say, custom=made is not None)
+    return source if source.made else _without_shared(source, entry)
+
+
+def _source(folder: Path, manifest: Manifest, files: Files, say: Findings, custom: bool) -> Source:
+    """What follows from the tables."""
+    entry, description = manifest.task, _description(folder, files, say)
     parts = columns(files, entry, say)
     test = files.test or _listed(files.sample, parts)
-    judged = form(files, parts, description, entry, say)
-    found = assets(folder, manifest, files, test, parts, made is not None, say)
+    commas, doubtful = decimal_commas([files.train, test], parts.id, parts.target)
+    days, open_dates = day_first([files.train, test], (*parts.id, *parts.target))
+    files, test = replace(files, train=replace(files.train, day_first=days)), replace(test, day_first=days)
+    judged = form(files, parts, description, entry, say, commas)
+    found = assets(folder, manifest, files, test, parts, say)
     _check_features(files, test, parts, bool(found.assets))
     going_on, told = _series(files.train, test, parts, judged, entry)
     cut = split(files.train, test, parts, judged.predicts, bool(judged.classes), description, entry, say, told)
     scaled = scale(going_on, files.train, judged.metric, description, entry, say) if going_on else Scale()
-    only = tuple(c for c in heads(files.train) if c not in test.frame and c not in (*parts.target, *parts.id))
+    only = _train_only(files.train, test, parts, found.assets)
+    labels = parts.target if judged.classes or judged.predicts == "text" else ()
+    apart = {*labels, *(c for asset in found.assets for c in placeholders(asset.train))}
+    commas = tuple(c for c in commas if c not in apart)
+    marked = {"numbers with decimal commas": commas, "dates with the day first": days}
+    say.evidence += [f"{what}: {', '.join(map(repr, names))}" for what, names in marked.items() if names]
+    say.warnings += (*doubtful, *open_dates)
     _warn_columns(files, test, parts, only, say)
     return Source(
         folder=folder,
-        kind="custom" if made else entry.kind or ("forecast" if cut == "horizon" else "table"),
+        kind="custom" if custom else entry.kind or ("forecast" if cut == "horizon" else "table"),
         description=description,
         train=files.train,
         test=test,
@@ -95,12 +116,22 @@ def _read(folder: Path, manifest: Manifest, made: Callable[[Findings], Files] | 
         other_files=found.other,
         evidence=tuple(say.evidence),
         warnings=tuple(say.warnings),
+        made=files.made,
+        parts=files.parts,
         settings=manifest.settings(),
         series=going_on.keys if going_on and cut == "horizon" else (),
         time=going_on.time if going_on and cut == "horizon" else "",
         season=scaled.season,
         reference=scaled.reference,
+        commas=commas,
     )
+
+
+def _without_shared(source: Source, entry: TaskEntry) -> Source:
+    if entry.shared:
+        raise TaskError(f"task.toml says `shared`, which is for folders with a {own.NAME}, or with labels in the names "
+                        "of files; elsewhere all files are shared")  # fmt: skip
+    return source
 
 
 def _series(train: Table, test: Table, parts: Columns, judged: Form, entry: TaskEntry) -> tuple[Series | None, str]:
@@ -138,18 +169,23 @@ def _check_features(files: Files, test: Table, parts: Columns, row_files: bool) 
         raise TaskError(f"{files.train.name} and {test.name} share no column: nothing to learn from")
 
 
+def _train_only(train: Table, test: Table, parts: Columns, assets: tuple[Asset, ...]) -> tuple[str, ...]:
+    """Columns that only training rows have; not those that say where their files are."""
+    naming = {column for asset in assets for column in placeholders(asset.train)}
+    return tuple(c for c in heads(train) if c not in {*test.frame, *parts.target, *parts.id, *naming})
+
+
 def _warn_columns(files: Files, test: Table, parts: Columns, only: tuple[str, ...], say: Findings) -> None:
     if only:
         say.warnings.append(f"columns that only training rows have, so no feature: {', '.join(map(repr, only))}")
     unknown = [c for c in heads(test) if c not in files.train.frame and c not in parts.id]
     if unknown:
         say.warnings.append(f"columns that only test rows have: {', '.join(map(repr, unknown))}")
-    for column in parts.id:
-        if column in files.train.frame:
-            both = set(cells(files.train, column)) & set(cells(test, column))
-            if both:
-                say.warnings.append(
-                    f"{len(both)} ids occur both in train and in test (first {min(both)!r}): they name different rows"
-                )
-        else:
-            say.evidence.append(f"only test rows have the id {column!r}")
+    say.evidence += [f"only test rows have the id {c!r}" for c in parts.id if c not in files.train.frame]
+    if parts.id and {*parts.id} <= {*files.train.frame}:
+        mine, theirs = (set(zip(*(cells(t, c) for c in parts.id), strict=True)) for t in (files.train, test))
+        if both := mine & theirs:
+            first = ", ".join(min(both))
+            say.warnings.append(
+                f"{len(both)} ids occur both in train and in test (first {first!r}): they name different rows"
+            )

@@ -38,22 +38,20 @@ class Found:
     other: tuple[str, ...]
 
 
-def assets(
-    folder: Path, manifest: Manifest, files: Files, test: Table, columns: Columns, own: bool, say: Findings
-) -> Found:
+def assets(folder: Path, manifest: Manifest, files: Files, test: Table, columns: Columns, say: Findings) -> Found:
     """Find the files of rows: `train/<id>.png`, `train/<id>/geometry.xyz`, a column of file names.
 
-    With an `own` task.py only what task.toml names counts: any other file may be what it read the labels from.
+    Where the tables were made, only what their maker or task.toml names counts: any other file may tell labels.
     """
-    told = tuple(_asset(entry.train, entry.test) for entry in manifest.assets)
-    found = told if told or own else _paired(folder, files.train, test, columns)
+    told = files.assets or tuple(asset_of(entry.train, entry.test) for entry in manifest.assets)
+    found = told if told or files.made else _paired(folder, files.train, test, columns)
     for asset in found:
-        said = " as task.toml says" if told else ""
+        said = " as task.toml says" if manifest.assets else ""
         say.evidence.append(f"row files: {asset.train} for training rows, {asset.test} for test rows{said}")
-    if own:
+    if files.made:
         return Found(found, (), _shared(folder, manifest, say))
     tables = {t.name for t in (files.train, files.test, files.sample) if t}
-    known = {*tables, files.description_file, *OURS}
+    known = {*tables, *files.parts, files.description_file, *OURS}
     used = {PurePosixPath(pattern).parts[0] for asset in found for pattern in (asset.train, asset.test)}
     names = [p.name for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
     rest = [name for name in names if name not in known | used]
@@ -63,7 +61,7 @@ def assets(
 
 
 def _shared(folder: Path, manifest: Manifest, say: Findings) -> tuple[str, ...]:
-    """The files that every view of a task with a task.py has, as they are."""
+    """The files that every view of a task whose tables were made has, as they are."""
     names = [name for name in everything(folder) if name not in OURS]
     found: dict[str, None] = {}
     for said in manifest.task.shared:
@@ -77,10 +75,16 @@ def _shared(folder: Path, manifest: Manifest, say: Findings) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _asset(train: str, test: str) -> Asset:
+def kind_of(suffix: str) -> Kind:
+    """What files with this ending are."""
+    return _KINDS.get(suffix.lower(), "other")
+
+
+def asset_of(train: str, test: str) -> Asset:
+    """The files of rows by these patterns."""
     suffix = PurePosixPath(train).suffix
     suffix = "" if "}" in suffix else suffix
-    return Asset(train, test, suffix, _KINDS.get(suffix.lower(), "other"))
+    return Asset(train, test, suffix, kind_of(suffix))
 
 
 def _train_only(name: str, names: list[str]) -> bool:
@@ -105,7 +109,7 @@ def _paired(folder: Path, train: Table, test: Table, columns: Columns) -> tuple[
             if a is not None and b is not None:
                 key = (a + tail, b + tail)
                 suffix = PurePosixPath(right[0] if tail == f"{{{column}}}" else tail).suffix
-                found[key] = Asset(*key, suffix, _KINDS.get(suffix.lower(), "other"))
+                found[key] = Asset(*key, suffix, kind_of(suffix))
         if found:
             break
     return tuple(found.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 
 from mlestar.errors import TaskError
+from mlestar.tasks.days import dated
 from mlestar.tasks.infer_files import Files, Findings, heads
 from mlestar.tasks.manifest import TaskEntry
+from mlestar.tasks.numerals import MISSING
 from mlestar.tasks.source import Table
 from mlestar.tasks.tables import texts
 
@@ -32,8 +34,13 @@ class Columns:
 
 
 def cells(table: Table, column: str) -> pd.Series[Any]:
-    """The texts of a column."""
-    return texts(table.frame[column])
+    """The texts of a column, dates with the year first."""
+    return dated(texts(table.frame[column]), table.day_first)
+
+
+def id_named(column: str) -> bool:
+    """Whether a column's name says that it names rows."""
+    return _ID.search(column) is not None
 
 
 def numbers(values: pd.Series[Any]) -> pd.Series[Any]:
@@ -90,7 +97,7 @@ def _is_answer(column: str, files: Files, entry: TaskEntry) -> bool:
         return True
     if files.test is None or column not in files.train.frame or column in (entry.id or ()):
         return False
-    return set(cells(files.test, column)) <= {"", "?", "NA", "NaN", "nan"}
+    return set(cells(files.test, column)) <= MISSING
 
 
 def _own_index(rest: list[str], sample: Table, test: Table, entry: TaskEntry) -> list[str]:
@@ -169,7 +176,7 @@ def _target(
     only = [c for c in heads(train) if c not in test.frame]
     candidates = list(entry.target) or only
     for column in candidates if len(rest) > 1 else ():
-        classes = _per_class(rest, cells(train, column))
+        classes = per_class(rest, cells(train, column))
         if classes:
             say.evidence.append(f"target: {column!r}, whose labels are the columns {_some(rest)} of the sample")
             return (column,), classes
@@ -184,12 +191,12 @@ def _target(
     )
 
 
-def _per_class(names: list[str], values: pd.Series[Any]) -> tuple[str, ...]:
+def per_class(names: Sequence[str], values: Iterable[str]) -> tuple[str, ...]:
     """The label that each of the sample's columns stands for; () unless they are just the target's labels.
 
     Columns may carry a common prefix or suffix (`Class_1`, `winner_model_a`).
     """
-    labels = set(values.unique())
+    labels = set(values)
     if not 2 <= len(labels) <= _MOST_CLASSES or len(labels) > len(names):
         return ()
     prefix, suffix = _common(names), _common([name[::-1] for name in names])[::-1]
@@ -207,7 +214,7 @@ def _loose(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "", text.lower())
 
 
-def _common(names: list[str]) -> str:
+def _common(names: Sequence[str]) -> str:
     first, last = min(names), max(names)
     size = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
     return first[:size]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, Never
 
 from mlestar.errors import TaskError
+from mlestar.records import Asset
 from mlestar.tasks.manifest import TaskEntry
 from mlestar.tasks.source import Table
 from mlestar.tasks.tables import format_of, read, stem
 
 Part = Literal["train", "test", "sample", "other"]
 _DESCRIPTIONS = ("description.md", "description.txt", "readme.md", "readme.txt", "readme", "overview.md", "task.md")
+FEWEST_ROWS = 10  # to train on: five folds of two
 _CROWD = 20  # a folder with more table files than this holds files of rows
 
 
@@ -28,12 +31,19 @@ class Findings:
 
 @dataclass(frozen=True)
 class Files:
-    """The tables of a task. `test` is None when no table lists the rows to predict but the sample."""
+    """The tables of a task. `test` is None when no table lists the rows to predict but the sample.
+
+    `made`: not all of them are files of the folder; `assets` are then the files of rows that their maker knows.
+    `parts`: the files that the tables were put together from, which no view has.
+    """
 
     train: Table
     test: Table | None
     sample: Table
     description_file: str
+    made: bool = False
+    assets: tuple[Asset, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 def heads(table: Table) -> list[str]:
@@ -58,29 +68,37 @@ def part_of(name: str) -> Part:
     return "other"
 
 
-def find(folder: Path, entry: TaskEntry, say: Findings) -> Files:
-    """Find and read the tables; raises TaskError when one is missing or two could be meant."""
-    if not folder.is_dir():
-        raise TaskError(f"{folder} is not a folder; a task is a folder with a description, train, test and a sample")
-    paths = _tables(folder)
-    sample = _sample(folder, paths, entry, say)
-    test = _test(folder, paths, entry, sample, say)
-    train = _train(folder, paths, entry, sample, test, say)
-    return Files(train, test, sample, description_file(folder))
+def no_task(place: Path) -> TaskError:
+    """What is wrong with a place that is no folder, and what to do."""
+    if place.is_file():
+        return TaskError(f"{place} is a table, not a task: `mle-star new {shlex.quote(str(place))} --target COLUMN` "
+                         "makes a task folder of it")  # fmt: skip
+    return TaskError(f"{place}: there is no such task folder; it holds a description, train, test and a sample")
 
 
 def completed(
     folder: Path, train: Table, test: Table | None, sample: Table | None, entry: TaskEntry, say: Findings
 ) -> Files:
     """The tables of a task of which some are known; raises TaskError when the folder lacks the others."""
-    paths = _tables(folder)
-    sample = sample or _sample(folder, paths, entry, say)
-    return Files(train, test or _test(folder, paths, entry, sample, say), sample, description_file(folder))
+    paths = tables_in(folder)
+    sample = sample or sample_of(folder, entry, say)
+    return Files(train, test or test_in(folder, paths, entry, sample, say), sample, description_file(folder), made=True)
 
 
 def sample_of(folder: Path, entry: TaskEntry, say: Findings) -> Table:
     """The sample submission alone; raises TaskError where there is none, or two could be meant."""
-    return _sample(folder, _tables(folder), entry, say)
+    found = sample_in(folder, tables_in(folder), entry, say)
+    if found is None:
+        raise no_sample(folder)
+    return found
+
+
+def no_sample(folder: Path) -> TaskError:
+    """What is wrong where nothing tells what is to be handed in."""
+    return TaskError(
+        f"{folder} has no sample submission (a table such as sample_submission.csv that shows what to hand in); "
+        "add one, or name the target with `target =` below [task] in task.toml"
+    )
 
 
 def description_file(folder: Path) -> str:
@@ -93,7 +111,7 @@ def description_file(folder: Path) -> str:
     return next((name for name in files if name.lower().endswith(".md")), "")
 
 
-def _tables(folder: Path) -> dict[Part, list[Path]]:
+def tables_in(folder: Path) -> dict[Part, list[Path]]:
     """Table files by part; folders one level down are looked into only for parts that the top lacks."""
     found: dict[Part, list[Path]] = {"train": [], "test": [], "sample": [], "other": []}
     for path in sorted(folder.iterdir()):
@@ -117,51 +135,63 @@ def _named(folder: Path, name: str, key: str, say: Findings) -> Table:
     return read(path, folder)
 
 
-def _sample(folder: Path, paths: dict[Part, list[Path]], entry: TaskEntry, say: Findings) -> Table:
+def sample_in(folder: Path, paths: dict[Part, list[Path]], entry: TaskEntry, say: Findings) -> Table | None:
+    """The sample submission; None where no table is one."""
     if entry.sample:
         return _named(folder, entry.sample, "sample", say)
     candidates = paths["sample"]
     if not candidates:
-        raise TaskError(
-            f"{folder} has no sample submission (a table such as sample_submission.csv that shows what to hand in); "
-            "add one, or name it with `sample =` in task.toml"
-        )
+        return None
     exact = [path for path in candidates if "".join(words(stem(path.name))) == "samplesubmission"]
     candidates = exact if len(exact) == 1 else candidates
-    _only_one(folder, [path.relative_to(folder).as_posix() for path in candidates], "sample")
+    only_one(folder, [path.relative_to(folder).as_posix() for path in candidates], "sample")
     return _only(folder, [read(candidates[0], folder)], "sample", say, "by its name")
 
 
-def _test(folder: Path, paths: dict[Part, list[Path]], entry: TaskEntry, sample: Table, say: Findings) -> Table | None:
+def test_in(
+    folder: Path, paths: dict[Part, list[Path]], entry: TaskEntry, sample: Table | None, say: Findings
+) -> Table | None:
+    """The table of the rows to predict; None where there is none."""
     if entry.test:
         return _named(folder, entry.test, "test", say)
     tables = [read(path, folder) for path in paths["test"]]
-    if len(tables) > 1:
+    if len(tables) > 1 and sample is not None:
         fitting = [t for t in tables if set(t.frame) & set(sample.frame) and len(t.frame) == len(sample.frame)]
         tables = fitting or tables
     return _only(folder, tables, "test", say, "by its name") if tables else None
 
 
-def _train(
-    folder: Path, paths: dict[Part, list[Path]], entry: TaskEntry, sample: Table, test: Table | None, say: Findings
-) -> Table:
+def train_in(
+    folder: Path,
+    paths: dict[Part, list[Path]],
+    entry: TaskEntry,
+    sample: Table | None,
+    test: Table | None,
+    say: Findings,
+) -> list[Table]:
+    """The tables that may be the training rows: those that fit best."""
     if entry.train:
-        return _named(folder, entry.train, "train", say)
+        return [_named(folder, entry.train, "train", say)]
     inside = set(test.frame) if test else set()
-    answers = set(entry.target) or set(sample.frame) - inside
+    shown = set(sample.frame) if sample else set()
+    answers = set(entry.target) or shown - inside
 
     def fit(table: Table) -> int:
         own = set(table.frame)
-        return 2 if answers & own else 1 if own - inside and own & (inside | set(sample.frame)) else 0
+        return 3 if answers & own else 0 if own <= inside else 2 if own & (inside | shown) else 1
 
     tables = [read(path, folder) for path in paths["train"]]
     why = "by its name"
     if not tables:
-        tables = [table for table in _readable(folder, paths["other"]) if fit(table)]
+        tables = [table for table in readable(folder, paths["other"]) if fit(table) > 1]
         why = "the only table with columns that the test lacks"
     best = [table for table in tables if fit(table) == max(map(fit, tables))]
-    if best:
-        return _only(folder, best, "train", say, why)
+    if len(best) == 1:
+        say.evidence.append(f"train: {best[0].name}, {why}")
+    return best
+
+
+def nothing(folder: Path) -> Never:
     names = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
     raise TaskError(
         f"nothing to train on in {folder}: no table such as train.csv or trainLabels.csv (it holds {names}); add one, "
@@ -169,7 +199,7 @@ def _train(
     )
 
 
-def _readable(folder: Path, paths: list[Path]) -> list[Table]:
+def readable(folder: Path, paths: list[Path]) -> list[Table]:
     """Those that are tables: any JSON may lie in a task folder."""
     found = []
     for path in paths:
@@ -179,12 +209,13 @@ def _readable(folder: Path, paths: list[Path]) -> list[Table]:
 
 
 def _only(folder: Path, tables: list[Table], key: str, say: Findings, why: str) -> Table:
-    _only_one(folder, [table.name for table in tables], key)
+    only_one(folder, [table.name for table in tables], key)
     say.evidence.append(f"{key}: {tables[0].name}, {why}")
     return tables[0]
 
 
-def _only_one(folder: Path, names: list[str], key: str) -> None:
+def only_one(folder: Path, names: list[str], key: str) -> None:
+    """Raises TaskError where there are several candidates for a part."""
     if len(names) > 1:
         raise TaskError(
             f"{folder} has {len(names)} candidates for {key}: {', '.join(names)}; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from mlestar.tasks import metrics
 from mlestar.tasks.infer_columns import Columns, cells, numbers
 from mlestar.tasks.infer_files import Files, Findings
 from mlestar.tasks.manifest import TaskEntry
+from mlestar.tasks.numerals import pointed
+from mlestar.tasks.source import Table
 
 _MANY = 20  # so many distinct whole numbers, and labels are no longer the first guess
 _DEFAULTS: dict[Predicts, str] = {
@@ -41,10 +43,16 @@ class Form:
     direction: Direction
 
 
-def form(files: Files, columns: Columns, description: str, entry: TaskEntry, say: Findings) -> Form:
-    """Decide the form by metric, target and sample together; raises TaskError when they do not fit."""
-    truths = [_truth(files, column) for column in columns.target]
-    choice = _Choice(columns, truths, _possible(truths, columns, _fractions(files, columns)))
+def form(
+    files: Files, columns: Columns, description: str, entry: TaskEntry, say: Findings, commas: Collection[str] = ()
+) -> Form:
+    """Decide the form by metric, target and sample together; raises TaskError when they do not fit.
+
+    `commas` are columns with decimal commas.
+    """
+    truths = [_truth(files, column, commas) for column in columns.target]
+    values = [pointed(truth, commas) for truth in truths]
+    choice = _Choice(columns, truths, _possible(values, columns, _fractions(files, columns)))
     if entry.metric and ":" in entry.metric:
         name, direction, predicts = entry.metric, _own_direction(entry), choice.possible[0]
     else:
@@ -55,7 +63,7 @@ def form(files: Files, columns: Columns, description: str, entry: TaskEntry, say
     _told_direction(description, name, direction, say)
     classes = choice.classes(predicts)
     if predicts in ("value", "probability") and not classes:
-        _check_numbers(files, columns, truths, name)
+        _check_numbers(files, columns, values, name)
     _warn_labels(columns, truths, classes, say)
     say.evidence.append(f"form: {predicts}" + (f" over {len(classes)} classes" if classes else ""))
     return Form(predicts, classes, name, direction)
@@ -94,20 +102,26 @@ class _Choice:
         )
 
 
-def _truth(files: Files, column: str) -> pd.Series[Any]:
-    raw, values = files.train.frame[column], cells(files.train, column)
+def _truth(files: Files, column: str, commas: Collection[str]) -> pd.Series[Any]:
+    values = answers(files.train, column, commas)
+    if values.nunique() < 2:
+        raise TaskError(f"{files.train.name}: the target {column!r} is constant ({values.iloc[0]!r}); nothing to learn")
+    return values
+
+
+def answers(table: Table, column: str, commas: Collection[str] = ()) -> pd.Series[Any]:
+    """The cells of a target, as text. Raises TaskError where some are missing."""
+    raw, values = table.frame[column], cells(table, column)
     missing = raw.isna()
     filled = values[values.str.strip() != ""]
-    if len(filled) < len(values) and (numbers(filled).notna().all() or missing.any()):
+    if len(filled) < len(values) and (numbers(pointed(filled, commas)).notna().all() or missing.any()):
         missing |= values.str.strip() == ""
     if missing.any():
         row = int(missing.to_numpy().argmax())
         raise TaskError(
-            f"{files.train.name}: the target {column!r} is missing in {int(missing.sum())} rows, first in data row "
+            f"{table.name}: the target {column!r} is missing in {int(missing.sum())} rows, first in data row "
             f"{row + 1}; remove these rows"
         )
-    if values.nunique() < 2:
-        raise TaskError(f"{files.train.name}: the target {column!r} is constant ({values.iloc[0]!r}); nothing to learn")
     return values
 
 

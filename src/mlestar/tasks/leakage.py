@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 from mlestar.ports import Array, Rows
 from mlestar.records import Profile
 from mlestar.tasks.infer_columns import numbers
+from mlestar.tasks.numerals import pointed
 from mlestar.tasks.source import Source
 from mlestar.tasks.tables import texts
 
@@ -34,7 +35,7 @@ def suspicions(source: Source, profile: Profile, rows: Rows) -> tuple[str, ...]:
         if column.name == source.time:
             continue  # a trend is no leak
         if column.kind == "number":
-            strength = _strength(numbers(texts(frame[column.name])), goals)
+            strength = _strength(numbers(pointed(texts(frame[column.name]), source.commas)), goals)
         elif column.kind in ("category", "boolean"):
             strength = _purity(texts(frame[column.name]), goals)
         if strength >= NEARLY:
@@ -55,7 +56,7 @@ def _goals(source: Source, frame: pd.DataFrame) -> list[Array]:
         return [(labels == name).to_numpy(float) for name in frequent.index[:5] if frequent[name] >= 10]
     if source.predicts == "text":
         return []
-    return [numbers(texts(frame[name])).to_numpy(float) for name in source.target]
+    return [numbers(pointed(texts(frame[name]), source.commas)).to_numpy(float) for name in source.target]
 
 
 def _strength(values: pd.Series[Any], goals: list[Array]) -> float:

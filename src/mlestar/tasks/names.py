@@ -6,6 +6,7 @@ label too. Fresh ids depend on a seed and on the test's ids, never on anything o
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 
@@ -16,6 +17,7 @@ from mlestar.errors import TaskError
 from mlestar.tasks.source import Source
 from mlestar.tasks.tables import texts
 
+_ENDINGS = 8  # more different ones are no endings of files
 _ALPHABETS = ("0123456789", "abcdef", "ABCDEF", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
@@ -77,12 +79,15 @@ def fresh(like: Sequence[str], count: int, taken: set[str], rng: np.random.Gener
     if kinds <= {"9", "0"}:
         return _numbers(start, end, middles, count, taken, rng)
     hexadecimal = set("".join(middles)) <= set("abcdefABCDEF0123456789-_")
+    endings = {os.path.splitext(middle)[1] for middle in middles}
     result: dict[str, None] = {}
     for attempt in range(1000 * count + 1000):
         if len(result) == count:
             return list(result)
         model = middles[int(rng.integers(len(middles)))]
-        name = start + "".join(_other(char, hexadecimal, rng) for char in model) + end
+        ending = os.path.splitext(model)[1] if len(endings) <= _ENDINGS else ""
+        name = "".join(_other(char, hexadecimal, rng) for char in model.removesuffix(ending))
+        name = f"{start}{name}{ending}{end}"
         name = name if attempt < 20 * count else f"{start}{name[len(start) : len(name) - len(end)]}{attempt}{end}"
         if name not in taken:
             result[name] = None

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from mlestar.errors import TaskError
 from mlestar.tasks import metrics
+from mlestar.tasks.days import day_first
+from mlestar.tasks.holding import held, row_number
 from mlestar.tasks.infer import understand
 from mlestar.tasks.infer_columns import numbers
 from mlestar.tasks.infer_files import heads
+from mlestar.tasks.infer_metric import answers
+from mlestar.tasks.numerals import decimal_commas, pointed
 from mlestar.tasks.source import Table
+from mlestar.tasks.splits import cut
 from mlestar.tasks.tables import read, stem, texts, write
 
-_HELD = 0.2
 FEWEST_ROWS = 15
 
 
@@ -31,11 +35,13 @@ def new(
     id: str | None = None,
     split: str | None = None,
     seed: int = 0,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Make a task folder (`out`, else beside the file, named after it) and return its path.
 
-    A random fifth of the rows becomes the test, without the target. An existing folder is never
-    touched, and a failure leaves nothing behind. Raises TaskError naming the file or the setting.
+    A fifth of the rows becomes the test, without the target: at random, or as `split` says. Without `id` a column that
+    counts the rows is it, of which `say` is told; `""` means none. An existing folder is never touched, and a failure
+    leaves nothing behind. Raises TaskError naming the file or the setting.
     """
     if not file.is_file():
         raise TaskError(f"{file} does not exist")
@@ -44,15 +50,21 @@ def new(
     if out.exists():
         raise TaskError(f"{out} exists already; name another folder with --out, or remove it")
     for what, column in (("--target", target), ("--id", id)):
-        if column is not None and column not in table.frame:
+        if column and column not in table.frame:
             raise TaskError(f"{what} {column!r} is not a column of {file.name}; it has {', '.join(heads(table)[:20])}")
     if len(table.frame) < FEWEST_ROWS:
         raise TaskError(f"{file.name} has {len(table.frame)} rows; at least {FEWEST_ROWS} are needed")
-    held = np.zeros(len(table.frame), dtype=bool)
-    held[np.random.default_rng(seed).permutation(len(held))[: max(1, round(_HELD * len(held)))]] = True
-    train = table.frame[~held].reset_index(drop=True)
-    test = table.frame.loc[held, [c for c in table.frame if c != target]].reset_index(drop=True)
-    parts = Parts(table, train, test, target, id, f"{len(test)} rows, without `{target}`; a random fifth of the table")
+    commas, _ = decimal_commas([table], (), (target,))
+    answers(table, target, commas)  # none may be missing, neither in the test
+    days, _ = day_first([table], (target,))
+    rows, which = held(replace(table, day_first=days), target, split, seed)
+    if id is None and (counting := row_number(table, (target, (split or "").partition(":")[2]))):
+        id, why = counting
+        say(f'id: {why}, so it is no feature; --id "" keeps it as one')
+    train = table.frame[~rows].reset_index(drop=True)
+    test = table.frame.loc[rows, [c for c in table.frame if c != target]].reset_index(drop=True)
+    say(f"test: {len(test)} of {len(rows)} rows, {which}")
+    parts = Parts(table, train, test, target, id or None, f"{len(test)} rows, without `{target}`; {which}")
     return make(out, parts, metric, split)
 
 
@@ -71,14 +83,17 @@ class Parts:
 
 def make(out: Path, parts: Parts, metric: str | None, split: str | None) -> Path:
     """Write the folder and try to understand it; a failure leaves nothing behind."""
-    name = metric or _usual(texts(parts.train[parts.target]))
+    commas, _ = decimal_commas([replace(parts.table, frame=parts.train)], (), (parts.target,))
+    name = metric or _usual(pointed(texts(parts.train[parts.target]), commas))
     if ":" not in name:
         metrics.get(name)
     building = out.with_name(f".{out.name}.partly")
     shutil.rmtree(building, ignore_errors=True)
     try:
         _build(building, parts, name, split)
-        understand(building)
+        source = understand(building)
+        if split:
+            cut(source, 0)  # what cannot be cut into folds is refused now, not by the run
         building.rename(out)
     except OSError as error:
         raise TaskError(f"{out} cannot be written: {error.strerror or error}") from None

@@ -20,6 +20,7 @@ from mlestar.tasks import judge, tables
 from mlestar.tasks.infer_files import heads, part_of
 from mlestar.tasks.judge import Form
 from mlestar.tasks.names import derived, placeholders
+from mlestar.tasks.numerals import as_in_task
 from mlestar.tasks.others import files
 from mlestar.tasks.prepared import Prepared
 from mlestar.tasks.rowfiles import copy, paths, settle
@@ -119,7 +120,8 @@ def _named_by_files(source: Source, new: Path) -> Table:
 
 def _columns(source: Source, table: Table, name: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The test table's columns in its order and its kinds of cells; and what was done about others."""
-    given, wanted, notes = heads(table), heads(source.test), []
+    table, read = as_in_task(table, source.commas)
+    given, wanted, notes = heads(table), heads(source.test), list(read)
     missing = [column for column in wanted if column not in given]
     named = {column for asset in source.assets for column in placeholders(asset.test)}
     made = {column: _made(source, column, len(table.frame)) for column in missing if column not in named}

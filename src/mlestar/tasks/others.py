@@ -52,9 +52,9 @@ def everything(folder: Path) -> list[str]:
 
 
 def others(source: Source) -> list[str]:
-    """All files that scripts may see beside tables and row files; with a task.py only those that were named."""
-    if source.kind != "custom":
-        return files(source.folder)
+    """All files that scripts may see beside tables and row files; where tables were made only those that were named."""
+    if not source.made:
+        return [name for name in files(source.folder) if name not in source.parts]
     return sorted({*source.other_files, *filter(None, [description_file(source.folder)])})
 
 
@@ -73,9 +73,11 @@ class Others:
         known = {source.train.name, source.test.name, source.sample.name}
         for asset in source.assets:
             known.update(paths(asset.train, source.train.frame), paths(asset.test, source.test.frame))
+        told = description_file(source.folder)
         patterns = [_regex(pattern) for asset in source.assets for pattern in (asset.train, asset.test)]
         for name in others(source):
-            if name not in known and not any(pattern.fullmatch(name) for pattern in patterns):
+            named = name == told or (source.made and name in source.other_files)
+            if name not in known and (named or not any(pattern.fullmatch(name) for pattern in patterns)):
                 self._sort(name)
 
     def lay(self, view: Path, train: Rows, held: Rows, test: pd.DataFrame) -> None:

@@ -38,8 +38,6 @@ def is_own(folder: Path, entry: TaskEntry) -> bool:
             f'task.toml says kind = "custom", but there is no {NAME} in {folder}: write one with '
             "`tables(folder)` (docs/own-task.md), or take that line out"
         )
-    if entry.shared and not (there and entry.kind in (None, "custom")):
-        raise TaskError(f"task.toml says `shared`, which is for folders with a {NAME}; elsewhere all files are shared")
     return there and entry.kind in (None, "custom")
 
 

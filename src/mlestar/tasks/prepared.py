@@ -20,7 +20,10 @@ from mlestar.ports import Array, Rows, Serve
 from mlestar.records import Judged
 from mlestar.tasks import cutfile, judge, metrics, own, pixelwise, scaling, tables
 from mlestar.tasks.infer import understand
+from mlestar.tasks.infer_columns import cells
+from mlestar.tasks.infer_files import heads
 from mlestar.tasks.leakage import suspicions
+from mlestar.tasks.numerals import pointed
 from mlestar.tasks.profile import profile
 from mlestar.tasks.rowfiles import emptied, settle
 from mlestar.tasks.selfcheck import is_programmed, self_check
@@ -168,20 +171,20 @@ class Prepared:
             temporary = emptied(target)
             for part, frame in zip(("train", "test"), frames, strict=True):
                 frame.to_parquet(temporary / f"{part}.parquet", index=False)
-            tables.write(self.source.sample, sample, temporary / self.source.sample.name)
+            tables.write(self.source.sample.plain(), sample, temporary / self.source.sample.name)
             settle(temporary.rglob("*.*"))
             shutil.rmtree(target, ignore_errors=True)
             temporary.rename(target)
         return target
 
     def look(self, name: str, predictions: dict[str, Array]) -> Path:
-        """Build a view for analysis: rows.parquet, the search rows as text, with their targets, and their own files
+        """Build a view for analysis: rows.parquet, the search rows as text, and their files below `files/`.
 
-        below `files/` under the names of the task folder.
+        Numbers have a point, dates the year first; files have the names of the task folder.
         `predictions[view]` fill the columns `oof:<column>` for that view's test rows; others are missing.
         """
-        frame = self.source.train.frame
-        rows = pd.DataFrame({column: tables.texts(frame[column]) for column in frame})
+        train, commas = self.source.train, self.source.commas
+        rows = pd.DataFrame({column: pointed(cells(train, column), commas) for column in heads(train)})
         for view, array in predictions.items() if not self.source.pixels else ():
             table = array.reshape(len(array), -1)
             for place, column in enumerate(self._outputs()):

@@ -10,11 +10,13 @@ import pandas as pd
 
 from mlestar.ports import Rows
 from mlestar.records import Asset, Column, Profile
+from mlestar.tasks.days import dated
 from mlestar.tasks.infer_columns import numbers
 from mlestar.tasks.infer_files import heads
 from mlestar.tasks.infer_series import names
 from mlestar.tasks.molten import sizes
-from mlestar.tasks.profile_kinds import MISSING, blank, kind_of
+from mlestar.tasks.numerals import MISSING, pointed
+from mlestar.tasks.profile_kinds import blank, kind_of
 from mlestar.tasks.rowfiles import paths
 from mlestar.tasks.source import Source
 from mlestar.tasks.tables import texts
@@ -68,8 +70,19 @@ def profile(source: Source, rows: Rows) -> Profile:
         **_lengths(source, seen),
         target_within=_within(source, seen),
         pixels=source.pixels,
+        dialects=_dialects(source),
+        commas=source.commas,
+        day_first=source.train.day_first,
         pixel_count=sum(rows * columns for rows, columns in sizes(seen)) if source.pixels else 0,
     )
+
+
+def _dialects(source: Source) -> tuple[tuple[str, str, str], ...]:
+    """Of the tables; () where train and test are as their names promise, numbers have points and dates no day first."""
+    found = [table for table in (source.train, source.test, source.sample) if table.format in ("csv", "tsv")]
+    usual = all(t.separator == t.plain().separator and t.encoding.startswith("utf-8") for t in found[:2])
+    shown = dict.fromkeys((t.name, t.separator, t.encoding) for t in found)
+    return () if usual and not source.commas and not source.train.day_first else tuple(shown)
 
 
 def _lengths(source: Source, seen: pd.DataFrame) -> dict[str, int]:
@@ -95,16 +108,18 @@ def _beginning(source: Source, asset: Asset, seen: pd.DataFrame) -> str:
 
 
 def _columns(source: Source, seen: pd.DataFrame) -> tuple[Column, ...]:
-    """Columns that train and test share; of id columns only dates and codes with parts that recur."""
+    """Columns that train and test share; of id columns dates, codes with parts that recur, and what recurs itself."""
     test = source.test.frame
+    together = len(source.id) > 1 and source.kind != "forecast"  # a store and a week name a row, and tell of it too
     found = []
     for name in heads(source.train):
         if name not in test.columns or name in source.target:
             continue
         values = pd.concat([texts(seen[name]), texts(test[name])], ignore_index=True)
         raw = pd.concat([seen[name].head(_NATIVE).astype(object), test[name].head(_NATIVE).astype(object)])
-        column = describe(name, raw, values)
-        if name not in source.id or column.kind == "date" or (column.kind == "code" and _tells(seen[name], test[name])):
+        column = describe(name, raw, dated(pointed(values, source.commas), source.train.day_first))
+        told = column.kind == "date" or (column.kind == "code" and _tells(seen[name], test[name]))
+        if name not in source.id or told or (together and not texts(seen[name]).is_unique):
             found.append(column)
     return tuple(found)
 
@@ -137,7 +152,7 @@ def _target_statistics(source: Source, seen: pd.DataFrame) -> tuple[float | None
     """Least, greatest, largest skew of the targets, and whether all are whole; nothing for classes and text."""
     if source.classes or source.predicts == "text" or not len(seen) or not source.target:
         return None, None, None, False
-    values = np.column_stack([numbers(texts(seen[column])).to_numpy() for column in source.target])
+    values = np.column_stack([numbers(pointed(texts(seen[c]), source.commas)).to_numpy() for c in source.target])
     centred = values - values.mean(axis=0)
     spread = values.std(axis=0)
     moments = (centred**3).mean(axis=0)[spread > 0] / spread[spread > 0] ** 3

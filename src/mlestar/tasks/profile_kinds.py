@@ -11,8 +11,8 @@ import pandas as pd
 from mlestar.records import ColumnKind
 from mlestar.tasks.infer_columns import numbers
 from mlestar.tasks.infer_split import dates
+from mlestar.tasks.numerals import MISSING
 
-MISSING = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "none", "?", "<NA>"}
 _TRUTHS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
 _LOOK = 2000  # cells that decide
 _FEW = 60  # distinct texts of a category in a small table

@@ -7,7 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlestar.ports import Array, Rows
+from mlestar.tasks.infer_columns import cells
 from mlestar.tasks.infer_series import names
+from mlestar.tasks.numerals import pointed
 from mlestar.tasks.source import Source
 from mlestar.tasks.tables import texts
 from mlestar.tasks.times import moments
@@ -22,9 +24,10 @@ def context(source: Source, train: Rows, held: Rows) -> tuple[Array | None, tupl
     if source.metric not in METRICS or not source.time or not len(held):
         return None, None
     series = pd.factorize(names(source.train.frame, source.series))[0]
-    when = moments(texts(source.train.frame[source.time]))
+    when = moments(cells(source.train, source.time))
     past, future = (rows[np.lexsort((when[rows], series[rows]))] for rows in (train, held))
-    values = np.column_stack([pd.to_numeric(source.train.frame[c]).to_numpy(float) for c in source.target])
+    told = [pointed(texts(source.train.frame[c]), source.commas) for c in source.target]
+    values = np.column_stack([pd.to_numeric(words).to_numpy(float) for words in told])
     season = max(source.season, 1)
     steps = np.column_stack([_steps(series[past], column, season, int(series.max()) + 1) for column in values[past].T])
     reference = source.reference

@@ -13,6 +13,7 @@ from mlestar.errors import TaskError
 from mlestar.ports import Array, Rows, Serve
 from mlestar.tasks import metrics
 from mlestar.tasks.judge import Form
+from mlestar.tasks.numerals import pointed
 from mlestar.tasks.scaling import METRICS
 from mlestar.tasks.source import Source
 from mlestar.tasks.tables import texts
@@ -123,7 +124,7 @@ def metric(found: metrics.Metric, source: Source, side: Side) -> metrics.Metric:
 
 
 def _numbers(source: Source, values: pd.Series[Any]) -> Array:
-    words = texts(values)
+    words = pointed(texts(values), source.commas)
     numbers = pd.to_numeric(words, errors="coerce").fillna(words.str.strip().str.lower().map(_BOOLEANS).astype(float))
     if numbers.isna().any():
         row = int(np.flatnonzero(numbers.isna())[0])

@@ -14,6 +14,8 @@ import pandas as pd
 from mlestar.errors import TaskError
 from mlestar.ports import Rows
 from mlestar.tasks.horizons import windows
+from mlestar.tasks.infer_columns import cells
+from mlestar.tasks.numerals import pointed
 from mlestar.tasks.source import Source
 from mlestar.tasks.tables import texts
 from mlestar.tasks.times import moments
@@ -182,7 +184,7 @@ def _horizon_cut(source: Source, seal: bool) -> Cut:
 
 
 def _blocks_cut(source: Source, column: str, seed: int, seal: bool) -> Cut:
-    both = pd.concat([_column(source, column), texts(source.test.frame[column])], ignore_index=True)
+    both = pd.concat([_column(source, column), cells(source.test, column)], ignore_index=True)
     when = moments(both)
     train, test = when[: len(source.train.frame)], when[len(source.train.frame) :]
     owners = _codes(pd.Series(np.searchsorted(np.unique(test), train)))
@@ -223,7 +225,7 @@ def strata(source: Source, rows: Rows) -> Rows:
     """A stratum for each of `rows` from its first target: the class, or the decile of a numeric target."""
     values = source.train.frame[source.target[0]].iloc[rows] if source.target else pd.Series(["0"] * len(rows))
     if not source.classes:
-        numbers = pd.to_numeric(values, errors="coerce")
+        numbers = pd.to_numeric(pointed(values, source.commas), errors="coerce")
         values = (numbers.rank(method="first", pct=True).fillna(0) * 9.999).astype(int)
     return _codes(values)
 
@@ -251,7 +253,7 @@ def _key(frame: pd.DataFrame) -> pd.Series[int]:
 def _column(source: Source, column: str) -> pd.Series[str]:
     if column not in source.train.frame.columns:
         raise TaskError(f"split {source.split!r}: {source.train.name} has no column {column!r}.")
-    return texts(source.train.frame[column])
+    return cells(source.train, column)
 
 
 def _told(split: str, why: str, sealed: Rows, owners: Rows) -> str:

@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from mlestar.errors import TaskError
 from mlestar.ports import Rows
 from mlestar.tasks import horizons, molten, tables
+from mlestar.tasks.infer_columns import cells
 from mlestar.tasks.names import derived, fresh, renamed
+from mlestar.tasks.numerals import pointed
 from mlestar.tasks.others import Others, others
 from mlestar.tasks.rowfiles import MOMENT, Filler, Store, emptied, paths, settle
 from mlestar.tasks.source import Source, Table
@@ -70,7 +72,7 @@ class Views:
         """Fill a folder with all training rows and their files, and with test rows from elsewhere, without theirs."""
         every, none = np.arange(len(self.source.train.frame)), np.array([], np.intp)
         self._write(folder, self.source.train.frame, test, sample)
-        if self.source.kind != "custom":  # its very bytes, as in the real view
+        if not self._is_made(self.source.train):  # its very bytes, as in the real view
             (folder / self.source.train.name).unlink()
             Filler(folder).copy(self.source.folder / self.source.train.name, self.source.train.name)
         self._others.lay(folder, every, none, test)
@@ -181,7 +183,7 @@ class Views:
         if not (value is None or value == "" or value != value):
             return value
         target = column if column in source.target else source.target[0]
-        known = tables.texts(source.train.frame[target].iloc[self.train(name)])
+        known = pointed(tables.texts(source.train.frame[target].iloc[self.train(name)]), source.commas)
         if source.predicts in ("label", "ranking", "text"):
             return known.mode().iloc[0]
         middle = pd.to_numeric(known, errors="coerce").median() if column in source.target else np.nan
@@ -204,11 +206,18 @@ class Views:
             tables.write(table, frame, folder / table.name)
         settle({folder / table.name for table in told})
 
+    def _is_made(self, table: Table) -> bool:
+        """Whether a table is no file of the folder, or need not be the one that is there; images have no tables."""
+        source = self.source
+        return source.made or not (source.pixels or (source.folder / table.name).is_file())
+
     def _copy(self, folder: Path) -> None:
         """Everything; what fold views have too is linked. In random order: see `rowfiles`."""
         source, filler = self.source, Filler(folder)
-        if source.kind == "custom":  # its tables are not in the folder
-            self._write(folder, source.train.frame, source.test.frame, source.sample.frame)
+        made = [table for table in (source.train, source.test, source.sample) if self._is_made(table)]
+        for table in made:
+            tables.write(table, table.frame, folder / table.name)
+        settle({folder / table.name for table in made})
         if source.assets:
             self._store.build()
         owned, shared = self._store.copies(), set(self._others.shared)
@@ -243,8 +252,8 @@ def _time_order(source: Source) -> NDArray[np.float64] | None:
         return horizons.in_order(source)
     if kind not in ("time", "blocks") or column not in source.test.frame.columns:
         return None
-    when = moments(tables.texts(source.test.frame[column]))
-    return moments(tables.texts(source.train.frame[column])) if bool(np.all(np.diff(when) >= 0)) else None
+    when = moments(cells(source.test, column))
+    return moments(cells(source.train, column)) if bool(np.all(np.diff(when) >= 0)) else None
 
 
 def stamp(folder: Path) -> None:

@@ -64,15 +64,30 @@ def assemble(shelf: Shelf, model: Recipe) -> str:
     made = frame(shelf, model.kind)
     cells = dict(made.cells)
     companions = {k: v for k, v in brought(model).items() if k == "model" or k in cells or k == "predict"}
-    cells |= _needed(model, companions)
-    cells["features"] = spots.joining(cells["features"], list(made.ready))  # a model's own may join them too
-    return put_together(shelf.profile, cells, [*made.setups, setup_of(model)], title(shelf, model.name))
+    own = _needed(model, companions)
+    own["features"] = spots.joining((cells | own)["features"], list(made.ready))  # a model's own may join them too
+    return put_together(shelf.profile, cells, own, [*made.setups, setup_of(model)], title(shelf, model.name))
 
 
-def put_together(profile: Profile, cells: Mapping[str, str], setups: Sequence[str], head: str) -> str:
-    """A whole script of cells that may hold more than is read: in order, without clashes, with its setup."""
-    clear = in_order(spots.without_clashes(live(cells)))
+def put_together(
+    profile: Profile, given: Mapping[str, str], own: Mapping[str, str], setups: Sequence[str], head: str
+) -> str:
+    """A whole script of given cells and one's own, of which some may be read by none: in order, with its setup."""
+    clear = in_order(spots.without_clashes(beside(given, own)))
     return finished(profile, Notebook("", tuple(Cell(n, s) for n, s in clear.items())), setups, head)
+
+
+def beside(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """New cells in the place of old ones of the same name, and beside the others that something still reads.
+
+    Cells that belong together keep reading each other: where both sides define a name, the new ones' gets another.
+    """
+    rest = {name: source for name, source in old.items() if name not in new}
+    while True:
+        read = live({**rest, **spots.apart(rest, new)})
+        if read.keys() >= rest.keys():
+            return {name: read[name] for name in {**old, **new} if name in read}
+        rest = {name: source for name, source in rest.items() if name in read}
 
 
 def changed(shelf: Shelf, script: str, cell: str, recipe: Recipe) -> str:
@@ -80,31 +95,32 @@ def changed(shelf: Shelf, script: str, cell: str, recipe: Recipe) -> str:
     book = scripts.parse(script)
     here = spots.part(book, cell)
     new = _needed(recipe, {k: v for k, v in brought(recipe).items() if k == recipe.cell or k in here})
-    if recipe.kind in ("series", "image"):
-        helpers = "image-features" if recipe.kind == "image" else skeleton_recipe(shelf.profile, recipe.kind)
-        new = _needed(shelf.skeleton(helpers), here | new, new)
     setups = [book["setup"], setup_of(recipe)]
+    if recipe.kind in ("series", "image"):
+        named = "image-features" if recipe.kind == "image" else skeleton_recipe(shelf.profile, recipe.kind)
+        helpers = shelf.skeleton(named)
+        new = _needed(helpers, here | new, new)
+        setups.insert(0, setup_of(helpers))  # where the script or the recipe says otherwise, that counts
     if "features" in new:
         new["features"] = spots.joining(new["features"], spots.joined(here["features"]))
     if recipe.cell == "model":
+        own = {word for source in new.values() for word in scripts.defined(source)}
         for name, fallback in _lost_companions(shelf, here, recipe).items():
-            new[name] = dict(fallback.cells)[name]
-            setups.append(setup_of(fallback))
+            if not own & scripts.defined(dict(fallback.cells)[name]):
+                new[name] = dict(fallback.cells)[name]
+                setups.append(setup_of(fallback))
     elif recipe.cell not in here and recipe.cell not in FIXED:
         new["features"] = spots.joining(here["features"], [*spots.joined(here["features"]), recipe.cell])
-    whole = live({**here, **new})
-    clear = spots.without_clashes(
-        {k: v for k, v in whole.items() if k not in new} | {k: whole[k] for k in new if k in whole}
-    )
+    whole = beside(here, new)
     gone = {name: "" for name in here if name not in whole and name + spots.label(cell) in book}
-    cells = {k: clear[k] for k in new if k in clear} | gone
+    cells = {k: whole[k] for k in new if k in whole} | gone
     return with_cells(shelf.profile, script, {_spot(book, cell, k): v for k, v in cells.items()}, setups)
 
 
 def with_cells(profile: Profile, script: str, cells: Mapping[str, str], setups: Sequence[str] = ()) -> str:
     """The script with plain `cells` at the named places, `setup` mended accordingly. An empty source removes a cell."""
     book = scripts.parse(script)
-    fitted = {name: spots.suited(book, name, source) if source else "" for name, source in cells.items()}
+    fitted = {name: spots.suited(book, name, source, cells) if source else "" for name, source in cells.items()}
     before = next((c.name for c in book.cells if spots.base(c.name) == "features"), "features")
     new = scripts.parse(scripts.replace(script, fitted, before))
     return finished(profile, new, setups or [book["setup"]], book.head)
@@ -140,9 +156,11 @@ def _needed(recipe: Recipe, there: dict[str, str], new: dict[str, str] | None = 
 
 def live(cells: Mapping[str, str]) -> dict[str, str]:
     """The cells without feature cells that nothing reads."""
+    reads = {name: spots.read_elsewhere(source) for name, source in cells.items()}
 
     def read(name: str) -> bool:
-        return any(scripts.defined(cells[name]) & scripts.used(v) for k, v in cells.items() if k != name)
+        own = scripts.defined(cells[name])
+        return any(own & words for other, words in reads.items() if other != name)
 
     return {name: source for name, source in cells.items() if name in FIXED or read(name)}
 
@@ -191,6 +209,8 @@ def load_recipe(profile: Profile, files: bool) -> str:
     """The name of the `load` recipe for the task's tables, with the files of rows or without."""
     if profile.pixels:
         return "load-pixels"
+    if profile.dialects:
+        return f"load-csv-dialects{'-files' if files else ''}"
     words = profile.train.lower().split(".")
     known = [word for word in words if word in ("csv", "tsv", "json", "jsonl", "parquet")]
     return f"load-{known[-1] if known else 'csv'}{'-files' if files else ''}"

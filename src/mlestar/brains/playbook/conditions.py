@@ -33,7 +33,7 @@ def holds(recipe: Recipe, profile: Profile) -> bool:
 
 def has(profile: Profile, kind: str) -> bool:
     """Whether there is a feature column of this kind (`numbers`, `texts`, …), ids left aside."""
-    return any(c.kind == KINDS[kind] and c.name not in profile.id for c in profile.columns)
+    return any(c.kind == KINDS[kind] and c.name not in profile.apart for c in profile.columns)
 
 
 def _holds(recipe: Recipe, condition: str, profile: Profile) -> bool:
@@ -70,7 +70,7 @@ _FACTS: dict[str, Callable[[Profile], bool]] = {
     "imbalanced": _imbalanced,
     "missing": lambda p: any(c.missing > 0 for c in p.columns),
     "spans": lambda p: bool(p.target_within),
-    "ids_structured": lambda p: any(c.kind == "code" and c.name in p.id for c in p.columns),
+    "ids_structured": lambda p: any(c.kind == "code" and c.name in p.apart for c in p.columns),
     "forecast": lambda p: bool(p.time),
 }
 

@@ -122,6 +122,6 @@ def _about_text(profile: Profile) -> float:
     """The part of the columns that are text or lists: 1 where there is nothing else."""
     if not (has(profile, "texts") or has(profile, "lists")):
         return 0.0
-    features = [c for c in profile.columns if c.name not in profile.id and c.kind != "constant"]
+    features = [c for c in profile.columns if c.name not in profile.apart and c.kind != "constant"]
     words = [c for c in features if c.kind in ("text", "list")]
     return len(words) / len(features)

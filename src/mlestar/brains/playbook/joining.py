@@ -18,8 +18,7 @@ def plan_blend(shelf: Shelf, request: PlanBlend) -> BlendPlan:
     One that bears many members is tried on all of them, too, before another.
     """
     done, never = {name for name, _, _ in request.tried}, bans.told(request.hints)
-    words = set(re.findall(r"[a-z0-9]+", shelf.profile.metric))
-    stacks = sorted(shelf.stacks, key=lambda r: (-len(words & set(r.tags)), r.cost, r.name))
+    stacks = ranked(shelf)
     few, many = len(request.chosen) > 1, len(request.members) > max(1, len(request.chosen))
     left = [named(r) for r in stacks if few] + [named(r, True) for r in stacks if many and "many" in r.tags]
     left.sort(key=lambda plan: [r.name for r in stacks].index(plan.recipe))
@@ -27,6 +26,12 @@ def plan_blend(shelf: Shelf, request: PlanBlend) -> BlendPlan:
         p for p in left if p.recipe + ALL_MEMBERS * p.every not in done and not bans.broken(never, p.recipe, p.text)
     )
     return next(free, BlendPlan(""))
+
+
+def ranked(shelf: Shelf) -> list[Recipe]:
+    """The blends of the library, those for this metric first, then the cheaper ones."""
+    words = set(re.findall(r"[a-z0-9]+", shelf.profile.metric))
+    return sorted(shelf.stacks, key=lambda r: (-len(words & set(r.tags)), r.cost, r.name))
 
 
 def named(recipe: Recipe, every: bool = False) -> BlendPlan:

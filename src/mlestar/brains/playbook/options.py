@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mlestar import scripts
-from mlestar.brains.playbook import spots
+from mlestar.brains.playbook import calls, spots
 from mlestar.brains.playbook.assemble import OWN_FEATURES, changed
 from mlestar.brains.playbook.families import SCALES, TREES, family, quick, strength, suits
-from mlestar.brains.playbook.shelf import BASIC, Shelf
+from mlestar.brains.playbook.shelf import BASIC, FIXED, Shelf
 from mlestar.records import Attempt, Plan, Recipe, Standing
 from mlestar.scripts import Notebook
 
@@ -96,9 +96,11 @@ def carried_out(shelf: Shelf, script: str, plan: Plan) -> str:
 
 
 def works(shelf: Shelf, script: str, option: Option) -> bool:
-    """Whether carrying the option out gives another script, whole and without unknown names."""
+    """Whether carrying the option out gives another script, whole, of cells that know and fit each other."""
     text = carried_out(shelf, script, option.plan())
-    return text != script and not scripts.problems(text) and not spots.unknown_names(text) - spots.unknown_names(script)
+    whole = text != script and not scripts.problems(text)
+    unknown = whole and spots.unknown_names(text) - spots.unknown_names(script)
+    return whole and not unknown and not set(calls.misfits(text)) - set(calls.misfits(script))
 
 
 def ran(ledger: Iterable[Attempt]) -> list[Attempt]:
@@ -129,7 +131,7 @@ def _of_cell(shelf: Shelf, book: Notebook, cell: str, findings: Sequence[str]) -
     here, name = spots.part(book, cell), spots.base(cell)
     if name == "post" and shelf.profile.predicts not in ("label", "value"):
         return []
-    fitting = [r for r in shelf.alternatives(name) if _fits(shelf, here, r) and not (name == "model" and quick(r))]
+    fitting = [r for r in shelf.alternatives(name) if suits_part(shelf, here, r) and not (name == "model" and quick(r))]
     found = [Option(cell, _text(r, name not in here), r, r.cost, _value(shelf, r, here, findings)) for r in fitting]
     if name == "model" and cell in book:
         found += [
@@ -140,14 +142,19 @@ def _of_cell(shelf: Shelf, book: Notebook, cell: str, findings: Sequence[str]) -
     return found
 
 
-def _fits(shelf: Shelf, here: dict[str, str], recipe: Recipe) -> bool:
+def suits_part(shelf: Shelf, here: Mapping[str, str], recipe: Recipe) -> bool:
     """Whether a recipe suits the rest of the part: its kind, what its model can read, what stands there now."""
+    if not shelf.knows_features(here.get("features", "")):
+        if recipe.cell == "model":  # who knows what `features` returns: a model needs its own
+            return "features" in dict(recipe.cells)
+        if recipe.cell not in here and recipe.cell not in FIXED:
+            return False  # nothing would join it
     reads = scripts.used(here.get("features", ""))
     for kind, name in (("text", "documents"), ("audio", "spectra"), ("image", "images")):
         cells = ("model", "features", OWN_FEATURES.get(kind))
         if recipe.cell in cells and (recipe.kind == kind) != (name in reads):
             return False
-    if recipe.kind == "audio" and recipe.cell not in here:
+    if recipe.kind in ("audio", "image") and recipe.cell not in here:
         return False
     if recipe.cell != "post" and (recipe.kind == "series") != ("history" in here):
         return False

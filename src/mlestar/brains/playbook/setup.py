@@ -12,9 +12,9 @@ from mlestar.brains.playbook.conditions import KINDS, images, pixels, row_files
 from mlestar.records import Pixels, Profile
 
 WIDTH = 100
-CONSTANTS = ("INPUT", "TRAIN", "TEST", "SAMPLE", "ID", "TARGET", "OUTPUT", "CLASSES", *map(str.upper, KINDS))
+GIVEN = ("INPUT", "TRAIN", "TEST", "DIALECTS", "COMMAS", "DAY_FIRST", "SAMPLE", "ID", "TARGET", "OUTPUT", "CLASSES")
 PIXELS = ("INPUTS", "TARGETS", "TESTS", "CHANNELS", "IDS", "FIRST", "DOWN", "WHITE")
-CONSTANTS = (*CONSTANTS, "SERIES", "TIME", "ROW_FILES", "IMAGES", *PIXELS, "TOP", "", "SEEDS")
+CONSTANTS = (*GIVEN, *map(str.upper, KINDS), "SERIES", "TIME", "ROW_FILES", "IMAGES", *PIXELS, "TOP", "", "SEEDS")
 TOP = 3  # how many classes a ranking lists, where the metric's name does not say
 
 
@@ -52,6 +52,9 @@ def constants(profile: Profile, needed: Iterable[str]) -> dict[str, str]:
     values: dict[str, object] = {
         "TRAIN": profile.train,
         "TEST": profile.test,
+        "DIALECTS": {name: {"sep": mark, "encoding": code} for name, mark, code in profile.dialects},
+        "COMMAS": list(profile.commas),
+        "DAY_FIRST": list(profile.day_first),
         "SAMPLE": profile.sample,
         "ID": list(profile.id),
         "TARGET": list(profile.target),
@@ -80,7 +83,7 @@ def _of_pixels(pixels: Pixels | None) -> dict[str, object]:
 
 def columns(profile: Profile, kind: str) -> list[str]:
     """The feature columns of a kind such as `numbers`."""
-    apart = {*profile.id, *pixels(profile)[1]}
+    apart = {*profile.apart, *pixels(profile)[1]}
     return [c.name for c in profile.columns if c.kind == KINDS[kind] and c.name not in apart]
 
 
@@ -90,8 +93,10 @@ def _top(profile: Profile) -> int:
 
 
 def assignment(name: str, value: object) -> str:
-    """`NAME = value`, wrapped at WIDTH columns where it is a long list."""
+    """`NAME = value`, wrapped at WIDTH columns where it is a long list, or a dictionary."""
     line = f"{name} = {_literal(value)}"
+    if len(line) > WIDTH and isinstance(value, dict):
+        return "\n".join([f"{name} = {{", *(f"    {_literal(k)}: {_literal(v)}," for k, v in value.items()), "}"])
     if len(line) <= WIDTH or not isinstance(value, list):
         return line
     rows, row = [], "   "

@@ -128,6 +128,14 @@ class Shelf:
         """The recipe whose cell this source is, if it stands there unchanged."""
         return self._origins.get((cell, source.strip()))
 
+    def knows_features(self, source: str) -> bool:
+        """Whether the library knows what a `features` cell returns: it joins feature cells, or is a recipe's own."""
+        return "FEATURES" in scripts.defined(source) or source.strip() in self._features
+
+    @cached_property
+    def _features(self) -> frozenset[str]:
+        return frozenset(dict(recipe.cells).get("features", "").strip() for recipe in self.recipes)
+
     @cached_property
     def _origins(self) -> dict[tuple[str, str], Recipe]:
         found: dict[tuple[str, str], Recipe] = {}

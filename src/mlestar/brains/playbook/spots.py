@@ -10,6 +10,7 @@ import builtins
 import re
 import symtable
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from mlestar import scripts
 from mlestar.scripts import Cell, Notebook
@@ -38,13 +39,17 @@ def plain(cell: Cell) -> str:
     return scripts.rename(cell.source, names)
 
 
-def suited(book: Notebook, name: str, source: str) -> str:
-    """A plain source with the suffixes that it needs at the place of cell `name` of a composed script."""
+def suited(book: Notebook, name: str, source: str, others: Mapping[str, str] | None = None) -> str:
+    """A plain source with the suffixes that it needs at the place of cell `name` of a composed script.
+
+    `others` are plain cells that come with it, by their places.
+    """
     suffix = _suffix(name)
     if not suffix:
         return source
     there = {n for cell in book.cells if label(cell.name) == label(name) for n in scripts.defined(cell.source)}
     private = {n.removesuffix(suffix) for n in there if n.endswith(suffix)} | scripts.defined(source)
+    private |= {n for k, v in (others or {}).items() if label(k) == label(name) for n in scripts.defined(v)}
     return scripts.rename(source, {n: n + suffix for n in private})
 
 
@@ -71,6 +76,16 @@ def joining(features: str, names: list[str]) -> str:
     return _LIST.sub(lambda _: line, features, count=1)
 
 
+def apart(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """The new cells, with their cell's name behind every name of theirs that an old cell defines, wherever they read
+
+    it: so each side means its own.
+    """
+    taken = {name for source in old.values() for name in scripts.defined(source)}
+    names = {n: f"{n}_{cell}" for cell, source in new.items() for n in scripts.defined(source) & taken}
+    return {cell: scripts.rename(source, names) for cell, source in new.items()} if names else dict(new)
+
+
 def without_clashes(cells: Mapping[str, str]) -> dict[str, str]:
     """Cells of which no two define the same name: a later one's own words get the cell's name behind them."""
     taken: set[str] = set()
@@ -86,10 +101,18 @@ def unknown_names(text: str) -> set[str]:
     """Names that the functions of a script read and that nothing defines."""
     table = symtable.symtable(text, "script", "exec")
     known = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
-    read = {
-        s.get_name() for t in (table, *_below(table)) for s in t.get_symbols() if s.is_referenced() and s.is_global()
-    }
-    return read - known - set(dir(builtins)) - {"__name__"}
+    return _read(table) - known - set(dir(builtins)) - {"__name__"}
+
+
+@lru_cache(maxsize=1024)
+def read_elsewhere(source: str) -> frozenset[str]:
+    """Names of other cells, or of the language, that a cell reads: a function's own of such a name do not count."""
+    return frozenset(_read(symtable.symtable(source, "cell", "exec")))
+
+
+def _read(table: symtable.SymbolTable) -> set[str]:
+    every = (s for t in (table, *_below(table)) for s in t.get_symbols())
+    return {s.get_name() for s in every if s.is_referenced() and s.is_global()}
 
 
 def _below(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:

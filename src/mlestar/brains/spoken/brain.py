@@ -28,7 +28,7 @@ class Spoken:
     `voices` maps a role to its voices; a role without any is `base`'s. An answer that cannot be taken is sent
     back with the complaint, at most `attempts` answers; then, or when a cap is reached, `base` stands in. With
     `stand_in` it also stands in where no voice can be reached; else Unreachable is raised. A request that the last
-    voice refuses for good is always the base brain's.
+    voice refuses for good is always the base brain's, and so are all of branches that are beyond the first `branches`.
     """
 
     def __init__(
@@ -41,16 +41,17 @@ class Spoken:
         installed: Collection[str],
         attempts: int = 3,
         stand_in: bool = False,
+        branches: int | None = None,
     ) -> None:
         self.name = name
         self._voices, self._here, self._base = voices, surroundings, base
         self._recipes, self._installed = tuple(recipes), frozenset(installed)
-        self._attempts, self._stand_in = attempts, stand_in
+        self._attempts, self._stand_in, self._branches = attempts, stand_in, branches
 
     def play(self, request: Request[R], desk: Desk) -> R:
         """Answer a role's request; a pure function of it and of the calls that the desk has recorded."""
         chain = self._voices.get(request.role, ())
-        if not chain:
+        if not chain or (self._branches is not None and request.branch >= self._branches):
             return self._base.play(request, desk)
         here = ground(self._recipes, self._installed, request.profile)
         known = self._without_call(request, here, desk)

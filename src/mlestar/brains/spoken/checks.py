@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 
 from mlestar import plain, scripts
-from mlestar.brains.playbook import spots
+from mlestar.brains.playbook import calls, spots
 from mlestar.brains.spoken.blocks import BadAnswer
 from mlestar.brains.spoken.cells import ENTRIES
 
@@ -37,7 +37,7 @@ def complaints(script: str, packages: tuple[str, ...] = (), extra: frozenset[str
         return unparsed
     found = scripts.problems(script)
     found += [f"`{name}` is used and nothing defines it" for name in sorted(spots.unknown_names(script) - extra)]
-    return [*found, *too_early(script), *rules(script, packages)]
+    return [*found, *calls.misfits(script), *too_early(script), *rules(script, packages)]
 
 
 def check_plain(script: str, packages: tuple[str, ...] = ()) -> None:

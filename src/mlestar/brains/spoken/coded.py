@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlestar import leveltwo, plain, roles, scripts
 from mlestar.brains.playbook import spots
-from mlestar.brains.playbook.options import carried_out
+from mlestar.brains.playbook.options import carried_out, suits_part
 from mlestar.brains.spoken import checks
 from mlestar.brains.spoken.blocks import Answer, BadAnswer
 from mlestar.brains.spoken.cells import cells_of
@@ -36,7 +36,7 @@ def plan(request: roles.MakePlan, answer: Answer, ground: Ground, packages: Pack
     fields, book = answer.fields(), scripts.parse(request.script)
     if fields.get("stop") is True:
         return Plan("", request.target.cell)
-    text = words(fields, "plan")
+    text, name = words(fields, "plan"), line(fields, "name")
     if not text:
         raise BadAnswer('Say in `"plan"` of a json block what is changed and why it should help.')
     own = cells_in(answer, fields, ground, request.script, request.target.cell)
@@ -44,7 +44,7 @@ def plan(request: roles.MakePlan, answer: Answer, ground: Ground, packages: Pack
         return _without_code(request, fields, text, ground)
     cell = _chosen(line(fields, "cell").strip("`"), own, book, request.target.cell)
     cells, _ = changed(ground, request.script, own, {cell} & writable(ground, request.script), packages)
-    return Plan(text, cell, "", cost(fields, 1.0), cells)
+    return Plan(text, cell, "", cost(fields, 1.0), cells, name)
 
 
 def _without_code(request: roles.MakePlan, fields: dict[str, object], text: str, ground: Ground) -> Plan:
@@ -54,16 +54,22 @@ def _without_code(request: roles.MakePlan, fields: dict[str, object], text: str,
     if named is None:
         if cell not in book:
             raise BadAnswer(f"There is no cell {cell!r}; the cells are {', '.join(book.names)}.")
-        return Plan(text, cell, "", cost(fields, 1.0))
+        return Plan(text, cell, "", cost(fields, 1.0), name=line(fields, "name"))
     if spots.base(cell) != named.cell:
         cell = next((n for n in book.names if spots.base(n) == named.cell), named.cell)
     made = Plan(text, cell, named.name, named.cost)
     try:
-        fits = carried_out(ground.shelf, request.script, made) != request.script
+        after = carried_out(ground.shelf, request.script, made)
     except (SettingsError, KeyError):
-        fits = False
-    if not fits:
-        raise BadAnswer(f"The recipe {named.name!r} changes nothing in this script: write the cells yourself.")
+        after = request.script
+    if after == request.script or not suits_part(ground.shelf, spots.part(book, cell), named):
+        told = "changes nothing in this script, or is for scripts of another kind"
+        raise BadAnswer(f"The recipe {named.name!r} {told}: write the cells yourself.")
+    before = checks.complaints(request.script)
+    wrong = [text for text in checks.complaints(after) if text not in before]
+    if wrong:
+        told = f"{named.name!r} cannot take the place of `{cell}` in this script"
+        raise BadAnswer(f"The recipe {told} ({wrong[0]}): write the cells yourself, or name another.")
     return made
 
 

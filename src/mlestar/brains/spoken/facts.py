@@ -158,8 +158,9 @@ def _asset(asset: Asset) -> str:
 
 def _surroundings(here: Surroundings) -> str:
     threads = max(1, here.cores // max(1, here.jobs))
+    each = f"about {threads} for each" if here.jobs <= here.cores else "less than one for each"
     lines = [
-        f"- {here.cores} cores, {here.jobs} jobs side by side, so about {threads} for each: pass `THREADS`, never -1.",
+        f"- {here.cores} cores, {here.jobs} jobs side by side, so {each}: pass `THREADS`, never -1.",
         f"- One execution is killed after {here.job_seconds:.0f} s"
         + (f" or {here.memory_mb} MiB of memory." if here.memory_mb else "."),
         f"- Devices: {', '.join(map(word, here.devices)) or 'no GPU'}.",

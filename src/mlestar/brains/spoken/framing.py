@@ -16,6 +16,7 @@ from mlestar import scripts
 from mlestar.brains.playbook import spots
 from mlestar.brains.playbook.assemble import Frame, finished, frame, live, load_recipe, put_together, title
 from mlestar.brains.playbook.conditions import row_files
+from mlestar.brains.playbook.setup import GIVEN
 from mlestar.brains.playbook.shelf import FIXED, Shelf, brought, setup_of
 from mlestar.brains.spoken.blocks import BadAnswer
 from mlestar.errors import SettingsError
@@ -25,7 +26,6 @@ from mlestar.scripts import Cell, Notebook
 PLAIN = 'from pathlib import Path\n\nimport numpy as np\nimport pandas as pd\n\nINPUT = Path("input")'
 THREADS = 'import os\n\nTHREADS = int(os.environ.get("OMP_NUM_THREADS", "0")) or -1'
 OURS = ("load", "submit")  # cells that a brain never writes where there is a frame
-GIVEN = ("INPUT", "TRAIN", "TEST", "SAMPLE", "ID", "TARGET", "OUTPUT", "CLASSES")
 _NOISE = re.compile(r"(warnings\.(filterwarnings|simplefilter)|(np|numpy)\.random\.seed|random\.seed)\(.*\)")
 
 _NAMED = '''
@@ -138,7 +138,7 @@ def written(here: Ground, own: Mapping[str, str], name: str) -> str:
     if "features" not in _defined(wanted):
         names = spots.joined(wanted) or [*here.frame.ready, *(n for n in feature_cells(cells) if n not in given)]
         cells["features"] = spots.joining(given["features"], names)
-    return put_together(here.profile, {**given, **cells}, [*here.frame.setups, setup], title(here.shelf, name))
+    return put_together(here.profile, given, cells, [*here.frame.setups, setup], title(here.shelf, name))
 
 
 def revised(here: Ground, script: str, own: Mapping[str, str]) -> str:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlestar import roles
-from mlestar.brains.playbook import spots
+from mlestar import roles, scripts
+from mlestar.brains.playbook import joining, spots
 from mlestar.brains.playbook.families import quick
-from mlestar.brains.playbook.shelf import FIXED, form
+from mlestar.brains.playbook.options import suits_part
+from mlestar.brains.playbook.shelf import FIXED, Shelf, form
 from mlestar.brains.playbook.starting import by_family
 from mlestar.brains.spoken import examples, telling
 from mlestar.brains.spoken.facts import members, stable
 from mlestar.brains.spoken.framing import Ground
 from mlestar.brains.spoken.quoting import code, duration, fenced, fill, script, section
 from mlestar.brains.spoken.voice import Past, Prompt
-from mlestar.records import Left, Surroundings
+from mlestar.records import NEW_PART, Left, Recipe, Surroundings
 from mlestar.roles import Request
 
 MOST_ERROR, MOST_REFUSED = 6_000, 20_000
@@ -26,14 +27,18 @@ Teller = Callable[[Any, Ground, Surroundings, Left], Values]
 def render(request: Request[Any], here: Surroundings, left: Left, ground: Ground) -> Prompt:
     """What a request says. `left` may differ between a run and its replay; all else follows from the request."""
     values = _TELLERS[type(request)](request, ground, here, left)
-    known = telling.standing(request.standing)
-    values |= {"left": f"{telling.budget(here, left)}\n\n{known}".strip(), "hints": telling.hints(request.hints)}
+    pace = telling.pace(here, request.standing)
+    known = (telling.budget(here, left), pace, telling.standing(request.standing), telling.elsewhere(request.elsewhere))
+    values |= {"left": "\n\n".join(filter(None, known)), "hints": telling.hints(request.hints)}
     return Prompt(stable(ground, here), fill(request.role.replace(" ", "-"), **values))
 
 
 def markdown(prompt: Prompt, past: Past) -> str:
-    """One self-contained document for somebody who answers by hand or by a command."""
-    parts = [prompt.stable, "---", prompt.asked]
+    """One self-contained document for somebody who answers by hand or by a command.
+
+    What is the same in all questions of a run comes first, so that a reader of several can skip it.
+    """
+    parts = [prompt.stable, "---", NEW_PART, prompt.asked]
     for answer, complaint in past:
         parts += [
             "---\n\n# An earlier answer was refused",
@@ -93,11 +98,16 @@ def _ablation(request: roles.Ablate, ground: Ground, here: Surroundings, left: L
     }
 
 
+def _started(request: Any) -> str:
+    """The script that is to be changed, and whose it is."""
+    return telling.start(request.start) + script(request.script)
+
+
 def _target(request: roles.ChooseTarget, ground: Ground, here: Surroundings, left: Left) -> Values:
     return {
         "effects": telling.effects(request.effects, "What each cell is worth"),
         "ledger": telling.ledger(request.ledger),
-        "script": script(request.script),
+        "script": _started(request),
     }
 
 
@@ -119,32 +129,40 @@ def _look(request: roles.Look, ground: Ground, here: Surroundings, left: Left) -
         "seconds": duration(telling.advised(here, left)),
         "findings": telling.findings(request.findings),
         "ledger": telling.ledger(request.ledger),
-        "script": section("The incumbent's script", script(request.script)) if known else "",
+        "script": section("The incumbent's script", _started(request)) if known else "",
         "sample": f"print(rows[{list(profile.target[:3])!r}].describe())",
     }
 
 
 def _plan(request: roles.MakePlan, ground: Ground, here: Surroundings, left: Left) -> Values:
-    base = spots.base(request.target.cell)
-    near = [r for r in ground.shelf.alternatives(base) if base not in ("load", "submit")]
-    if base == "features":  # what it joins are cells of their own
-        near += [r for r in ground.shelf.usable if r.cell not in FIXED and r.kind != "stack"]
     return {
         "cell": request.target.cell,
         "why": telling.reason(request.target.why),
         "findings": telling.findings(request.findings),
         "ledger": telling.ledger(request.ledger),
-        "library": telling.recipes(near, "Recipes of the library for it"),
-        "script": script(request.script),
-        "example": examples.change(ground, request.script, '{"plan": "…, because …", "cell": "gaps", "cost": 3}'),
+        "library": telling.recipes(_fitting(request, ground.shelf), "Recipes of the library for it"),
+        "script": _started(request),
+        "example": examples.change(
+            ground, request.script, '{"name": "gaps as features", "plan": "…, because …", "cell": "gaps", "cost": 3}'
+        ),
     }
+
+
+def _fitting(request: roles.MakePlan, shelf: Shelf) -> list[Recipe]:
+    """The recipes that can take the place of the target cell, or join it, in a script like this one."""
+    base = spots.base(request.target.cell)
+    near = [r for r in shelf.alternatives(base) if base not in ("load", "submit")]
+    if base == "features":  # what it joins are cells of their own
+        near += [r for r in shelf.usable if r.cell not in FIXED and r.kind != "stack"]
+    here = spots.part(scripts.parse(request.script), request.target.cell)
+    return [recipe for recipe in near if suits_part(shelf, here, recipe)]
 
 
 def _code(request: roles.WriteCell, ground: Ground, here: Surroundings, left: Left) -> Values:
     return {
         "cell": request.plan.cell,
         "plan": fenced(request.plan.text),
-        "script": script(request.script),
+        "script": _started(request),
         "example": examples.rewrite(request.plan.cell, '{"name": "two losses", "cost": 3}'),
     }
 
@@ -168,11 +186,22 @@ def _debug(request: roles.Debug, ground: Ground, here: Surroundings, left: Left)
 def _plan_blend(request: roles.PlanBlend, ground: Ground, here: Surroundings, left: Left) -> Values:
     return {
         "members": telling.members(request.members, request.scores, request.chosen, request.profile.direction == "max"),
+        "left_out": telling.left_out(request.left_out),
         "tried": telling.tried(request.tried),
+        "turn": telling.turn(len(request.tried), here.rounds),
         "library": telling.recipes(ground.shelf.stacks, "Blends of the library"),
+        "code": _known_blend(request, ground.shelf),
         "blend": _blend(ground),
         "example": examples.blend('{"plan": "…, because …"}'),
     }
+
+
+def _known_blend(request: roles.PlanBlend, shelf: Shelf) -> str:
+    """Code to build on: that of the best blend so far, else of the library's first for such a task."""
+    if request.code:
+        return telling.built("The code of the best blend so far, the greedy one aside", request.code)
+    recipe = next(iter(joining.ranked(shelf)), None)
+    return telling.built(f"The code of `{recipe.name}`, to build on", joining.blend_cells(recipe)) if recipe else ""
 
 
 def _write_blend(request: roles.WriteBlend, ground: Ground, here: Surroundings, left: Left) -> Values:

@@ -10,12 +10,13 @@ from mlestar.brains.playbook.shelf import Shelf, brought
 from mlestar.brains.playbook.starting import by_family
 from mlestar.brains.spoken.quoting import code, duration, fenced, number, section, table
 from mlestar.plain import word
-from mlestar.records import Attempt, Effect, Idea, Left, Page, Recipe, Standing, Surroundings
+from mlestar.records import Attempt, Effect, Elsewhere, Idea, Left, Page, Recipe, Standing, Surroundings
 
 MOST_ATTEMPTS, MOST_RECIPES, MOST_MEMBERS = 40, 26, 60
 MOST_FINDINGS, MOST_PAGE, MOST_HINTS = 16_000, 3_000, 20  # characters, characters, hints
-MOST_CODE = 12_000  # characters of the cells of one attempt
-MOST_OPENED = 3  # solutions whose members are told
+MOST_CODE, MOST_BLEND = 12_000, 6_000  # characters of the cells of one attempt, of a blend
+MOST_OPENED, MOST_LEFT_OUT = 3, 20  # solutions whose members are told; scripts that are named
+BESIDE = "\n\nThe plans that are being tried run beside yours, without a result yet. Plan something unlike them."
 EVALUATIONS = 2  # that should fit into what is left of a phase
 
 
@@ -40,6 +41,17 @@ def budget(here: Surroundings, left: Left) -> str:
     )
 
 
+def pace(here: Surroundings, known: Sequence[Standing]) -> str:
+    """How many jobs share the cores, and what this run's jobs took so: a script by itself would be quicker."""
+    taken = sorted(one.seconds for one in known if one.seconds > 0)
+    took = f"{taken[0]:.0f} s" + (f" to {taken[-1]:.0f} s" if len(taken) > 1 else "") if taken else ""
+    share = f"{here.jobs} jobs share {here.cores} cores" if here.jobs > 1 else ""
+    slow = ", so each takes longer than it would alone" if here.jobs > here.cores else ""
+    seen = f"measured {'so' if share else 'here'}: slowest folds of this branch's scripts took {took}" if took else ""
+    told = "; ".join(filter(None, (share + slow, seen)))
+    return f"{told[0].upper()}{told[1:]}." if told else ""
+
+
 def advised(here: Surroundings, left: Left) -> float:
     """Seconds that one execution should take at most, so that several evaluations still fit into the phase."""
     if left.phase_seconds is None:
@@ -52,11 +64,8 @@ def standing(known: Sequence[Standing]) -> str:
     """How the solutions so far stand, best first."""
     if not known:
         return ""
-    rows = [
-        (s.name, f"{s.score or 'none'}{f', {s.reason}' if s.reason else ''}", f"{s.seconds:.0f} s", str(s.members))
-        for s in known[:20]
-    ]
-    text = fenced(table(("solution", "score", "slowest fold", "members"), rows))
+    rows = [(s.name, _scored(s), f"{s.seconds:.0f} s", str(s.members), s.address) for s in known[:20]]
+    text = fenced(table(("solution", "score", "slowest fold", "members", "address"), rows))
     more = "\n\n".join(told for s in known[:MOST_OPENED] if (told := _opened(s)))
     return section("How the solutions stand, best first", f"{text}\n\n{more}".strip())
 
@@ -67,6 +76,35 @@ def _opened(one: Standing) -> str:
     told = [f"Members of {code(one.name)} alone, best first:\n\n{fenced(text)}"] if len(one.parts) > 1 else []
     told += [f"What {code(one.name)} printed on a fold:\n\n{fenced(one.printed)}"] if one.printed else []
     return "\n\n".join(told)
+
+
+def _scored(one: Standing) -> str:
+    return f"{one.score or 'none'}{f', {one.reason}' if one.reason else ''}"
+
+
+def start(one: Standing | None) -> str:
+    """Whose script it is that stands below."""
+    if one is None:
+        return ""
+    score = f"score {one.score or 'none'}, slowest fold {one.seconds:.0f} s"
+    return f"It is {code(one.name, 120)}, {score}, made at {code(one.address)}.\n\n"
+
+
+def elsewhere(news: Sequence[Elsewhere]) -> str:
+    """What other branches have found up to now."""
+    if not news:
+        return ""
+    parts = ["They search beside this one, and their best joins the ensemble. What paid there may pay here too; what "
+             "is done there need not be done twice."]  # fmt: skip
+    for one in news:
+        rows = [(name, str(score), "" if gain is None else f"{gain:+.4g}") for name, score, gain in one.solutions]
+        text = fenced(table(("solution", "score", "gain over its start"), rows)) if rows else "No score yet."
+        parts.append(f"Branch {one.branch}, best first:\n\n{text}")
+        if one.lost:
+            parts.append(f"Tried there, and dropped or without a score: {', '.join(code(name) for name in one.lost)}.")
+        if one.looked:
+            parts.append(f"Its last look at the data began so:\n\n{fenced(one.looked)}")
+    return section("What other branches have found", "\n\n".join(parts))
 
 
 def hints(said: Sequence[str]) -> str:
@@ -103,7 +141,7 @@ def ledger(tried: Sequence[Attempt]) -> str:
         return ""
     rows = [
         (
-            a.cell, "taken" if a.accepted else "not taken", a.score or "none",
+            a.cell, _outcome(a), a.score or "none",
             "" if a.gain is None else f"{a.gain:+.4g}", f"{a.seconds:.0f} s", word(a.plan.text, 300), a.reason or "",
         )
         for a in tried[-MOST_ATTEMPTS:]
@@ -113,7 +151,12 @@ def ledger(tried: Sequence[Attempt]) -> str:
     more = f"{len(tried) - len(rows)} older ones left out\n" if len(tried) > len(rows) else ""
     text = fenced(f"{head}\n{more}" + "\n".join(lines), most=20_000)
     codes = "\n\n".join(_written(a) for a in _worth_reading(tried))
-    return section("The ledger: what was tried, newest last", f"{text}\n\n{codes}".strip())
+    beside = BESIDE if any(a.open for a in tried) else ""
+    return section("The ledger: what was tried, newest last", f"{text}\n\n{codes}".strip() + beside)
+
+
+def _outcome(one: Attempt) -> str:
+    return "being tried" if one.open else "taken" if one.accepted else "not taken"
 
 
 def _worth_reading(tried: Sequence[Attempt]) -> list[Attempt]:
@@ -124,8 +167,7 @@ def _worth_reading(tried: Sequence[Attempt]) -> list[Attempt]:
 
 def _written(one: Attempt) -> str:
     cells = "\n\n".join(f"# %% {name}\n{source}" for name, source in one.plan.cells)
-    told = "taken" if one.accepted else "not taken"
-    return f"The cells of {code(word(one.plan.text, 80))} ({told}):\n\n{fenced(cells, 'python', MOST_CODE)}"
+    return f"The cells of {code(word(one.plan.text, 80))} ({_outcome(one)}):\n\n{fenced(cells, 'python', MOST_CODE)}"
 
 
 def pages(found: Sequence[Page]) -> str:
@@ -182,9 +224,34 @@ def members(
     return fenced(table(("member", "score", "greedy weight"), rows))
 
 
+def left_out(scripts: Sequence[tuple[str, str, str]]) -> str:
+    """The banked scripts whose members cannot be joined, and why."""
+    if not scripts:
+        return ""
+    text = fenced(table(("script", "address", "why"), scripts[:MOST_LEFT_OUT]))
+    return f"Scored too, but no blend may join members of these scripts:\n\n{text}"
+
+
 def tried(done: Sequence[tuple[str, str, float]]) -> str:
     """The blends so far."""
     return fenced(table(("blend", "from", "score"), [(name, source, f"{value:.5g}") for name, source, value in done]))
+
+
+def built(title: str, cells: Sequence[tuple[str, str]]) -> str:
+    """The cells of a blend."""
+    text = "\n\n\n".join(f"# %% {name}\n{source}" for name, source in cells)
+    return section(title, fenced(text, "python", MOST_BLEND))
+
+
+def turn(number: int, rounds: int) -> str:
+    """Which question of the ensemble this is, and whether another will tell how its answer did."""
+    if 0 < rounds <= number + 1:
+        return (
+            "**This is the last question of the ensemble**: no other will tell the score of your blend. The best of "
+            "all is taken; the run's report tells each one's score."
+        )
+    more = f"This is question {number} of at most {rounds - 1}. " if rounds else ""
+    return f"{more}The next one tells the score of your blend; one that fails ends the ensemble, and so does the time."
 
 
 def reason(why: str) -> str:

@@ -1,0 +1,65 @@
+"""Dates written with the day or the month first, such as `31/01/2024`: which columns have the day first.
+
+Where all cells of a column leave it open (`01/02/2024`), the other columns of the table decide; else the
+day is first where points stand between, the month elsewhere. What was concluded so is told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import pandas as pd
+
+from mlestar.tasks.numerals import MISSING
+from mlestar.tasks.source import Table
+from mlestar.tasks.tables import texts
+
+_LOOK = 200  # cells that tell most columns that are no dates
+_DATE = re.compile(r"\s*(\d{1,2})([-/.])(\d{1,2})[-/.](\d{4})(?!\d).*", re.DOTALL)
+_START = re.compile(r"^\s*(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})(?!\d)")
+
+
+def year_first(text: str) -> str:
+    """`31.01.2024 9:00` as `2024-01-31 9:00`."""
+    return _START.sub(r"\3-\2-\1", text)
+
+
+def dated(values: pd.Series[Any], days: Collection[str]) -> pd.Series[Any]:
+    """The texts of a column, with the year first where its name is among those of columns with the day first."""
+    return values.map(year_first).astype("str") if values.name in days else values
+
+
+def day_first(tables: Sequence[Table], apart: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Columns of csv and tsv tables whose dates have the day first, and what to warn of; `apart` are left out."""
+    found = {str(c): _order(tables, str(c)) for c in tables[0].frame if c not in apart}
+    sure = {order for order, _ in found.values() if order in ("day", "month")}
+    days, warnings = [], []
+    for column, (order, shown) in found.items():
+        if order in ("points", "open"):
+            first = next(iter(sure)) if len(sure) == 1 else "day" if order == "points" else "month"
+            warnings.append(f"dates of {column!r}, such as {shown!r}, leave open whether the day or the month comes "
+                            f"first: the {first} is taken; write them as 2024-01-31 if that is wrong")  # fmt: skip
+            order = first
+        days += [column] if order == "day" else []
+    return tuple(days), tuple(warnings)
+
+
+def _order(tables: Sequence[Table], column: str) -> tuple[str, str]:
+    """`day` or `month` first, `points` or `open` where the cells leave it open; empty for no such dates. And a cell."""
+    first = tables[0].frame[column]
+    if tables[0].format not in ("csv", "tsv") or pd.api.types.is_numeric_dtype(first.dtype):
+        return "", ""
+    look = [cell for cell in texts(first.head(_LOOK)).str.strip() if cell not in MISSING]
+    if not look or not all(map(_DATE.fullmatch, look)):
+        return "", ""
+    cells = pd.concat([texts(table.frame[column]) for table in tables if column in table.frame]).unique()
+    parts = [_DATE.fullmatch(cell) for cell in cells if cell.strip() not in MISSING]
+    known = [part for part in parts if part is not None]
+    ones, twos = [int(part[1]) for part in known], [int(part[3]) for part in known]
+    if len(known) < len(parts) or max(*ones, *twos, 1) > 31 or (max(ones) > 12 and max(twos) > 12):
+        return "", ""
+    if max(ones) > 12 or max(twos) > 12:
+        return "day" if max(ones) > 12 else "month", look[0]
+    return "points" if all(part[2] == "." for part in known) else "open", look[0]
