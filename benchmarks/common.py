@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,8 @@ def machine() -> str:
     """The machine and the versions that a measurement rests on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = len(os.sched_getaffinity(0))
-    names = ", ".join(f"{name} {version(name)}" for name in ("scikit-learn", "lightgbm", "xgboost-cpu", "catboost"))
+    known = ["scikit-learn", "lightgbm", "xgboost-cpu", "catboost", *(["torch"] if find_spec("torch") else [])]
+    names = ", ".join(f"{name} {version(name)}" for name in known)
     return f"{cores} cores, {memory:.0f} GiB, Python {platform.python_version()}, {names}"
 
 

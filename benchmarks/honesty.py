@@ -2,9 +2,9 @@
 
     python benchmarks/honesty.py [BENCH FOLDER, its bench.json, or rows as JSON]...
 
-Runs nothing and grades nothing: it reads what the other benchmarks kept (tasks.json, relay.json, playbook.json) and the
-folders of `mle-star bench` that are named. benchmarks/honesty.json is the source of table and plot: a graded run stays
-in it when another takes its place elsewhere.
+Runs nothing and grades nothing: it reads what the other benchmarks kept (tasks.json, torch.json, relay.json,
+playbook.json) and the folders of `mle-star bench` that are named. benchmarks/honesty.json is the source of table and
+plot: a graded run stays in it when another takes its place elsewhere.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from mlestar.bench.plot import COLOURS, dot, text
 from mlestar.bench.records import OURS, Cell
 
 PLACE = common.HERE / "honesty.json"
-USUAL = ("tasks.json", "relay.json", "playbook.json")
+USUAL = ("tasks.json", "torch.json", "relay.json", "playbook.json")
 SCORES = ("search", "sealed", "test")
 SHADES = dict(zip(SCORES, (COLOURS[1], COLOURS[0], COLOURS[2]), strict=True))
 LEFT, WIDTH, RIGHT, HEAD, LANE, STEP = 330, 470, 60, 40, 12, 58  # pixels

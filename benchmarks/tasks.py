@@ -3,7 +3,8 @@
     python benchmarks/tasks.py --budget 15m [--task ID]... [--seed 0] [--scratch FOLDER]
 
 Without --task: the tables and texts among the tasks. Rows are added to the table or replace those of the same task;
-benchmarks/tasks.json is its source. `--render` only writes the table again.
+benchmarks/tasks.json is its source, or another file with `--table`: torch.json holds runs with torch installed, which
+scripts then use. `--render` only writes the table again.
 """
 
 import argparse

@@ -65,7 +65,7 @@ class Cluster:
             stdout=log.open("w"), stderr=subprocess.STDOUT,
             env={**self.env, "RAY_ADDRESS": "", "TMPDIR": str(self._own(name)), **(env or {})},
         )  # fmt: skip
-        end = time.monotonic() + 90
+        end = time.monotonic() + 600
         while "Ray runtime started" not in log.read_text():
             assert self._nodes[name].poll() is None, log.read_text()
             assert time.monotonic() < end, log.read_text()
@@ -84,7 +84,7 @@ class Cluster:
     def start(self, argv: list[str], **how: Any) -> subprocess.Popen[str]:
         return subprocess.Popen([*self._enter, *argv], **{"env": self.env, "text": True, **how})
 
-    def run(self, argv: list[str], seconds: float = 120, **how: Any) -> subprocess.CompletedProcess[str]:
+    def run(self, argv: list[str], seconds: float = 900, **how: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*self._enter, *argv], capture_output=True, text=True, timeout=seconds, check=False, env=self.env, **how
         )

@@ -75,7 +75,7 @@ def noted():
 
     def call(log: Path, *arguments: object, moment: str = "-") -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "mlestar.testing.driver", str(log), moment, *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
 
     return call
 

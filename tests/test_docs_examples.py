@@ -53,10 +53,10 @@ def test_examples_run(page: Path, tmp_path: Path) -> None:
             (tmp_path / target).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / target).write_text(block.text)
         if runs_python(block):
-            subprocess.run([sys.executable, "-c", block.text], cwd=tmp_path, env=env, check=True, timeout=120)
+            subprocess.run([sys.executable, "-c", block.text], cwd=tmp_path, env=env, check=True, timeout=900)
         for command, shown in commands(block) if runs(block) else ():
             done = subprocess.run(
-                ["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=240
+                ["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=900
             )
             said = done.stdout + done.stderr
             here = f"{name(page)}:{block.line}: `{command}`"

@@ -26,7 +26,7 @@ def test_the_example_is_replayed(tmp_path: Path) -> None:
     task, run = tmp_path / "task", tmp_path / "run"
     subprocess.run([sys.executable, "demo/make_task.py", str(task)], cwd=ROOT, check=True)
     command = [sys.executable, "-m", "mlestar.cli", "run", str(task), "--out", str(run), "--seed", "1", *settings()]
-    subprocess.run([*command, "--brain", f"recorded:{ANSWERS}"], cwd=tmp_path, check=True, timeout=290)
+    subprocess.run([*command, "--brain", f"recorded:{ANSWERS}"], cwd=tmp_path, check=True, timeout=900)
     recorded = {one["address"]: one["reply"] for one in map(json.loads, ANSWERS.read_text().splitlines())}
     given = {s.address for s in queries.steps(run) if s.verb == "brain"}
     missed = {address for address in recorded if address not in given and not address.startswith("finalise/")}

@@ -310,7 +310,7 @@ def test_the_kernel_runs_where_its_data_is(run, task, submitted, mle_star, tmp_p
     working.mkdir()
     code = [source for _, source in sources((tmp_path / "kernel" / told["code_file"]).read_text())]
     (working / "run.py").write_text("\n\n".join(code))
-    subprocess.run([sys.executable, "run.py"], cwd=working, check=True, timeout=120)
+    subprocess.run([sys.executable, "run.py"], cwd=working, check=True, timeout=900)
     with (working / "submission.csv").open(newline="") as file:
         assert list(csv.DictReader(file)) == submitted
     assert sources((tmp_path / "alone.ipynb").read_text()) == sources((run / "best" / "solution.ipynb").read_text())

@@ -80,11 +80,11 @@ def test_a_stop_waits_for_the_answer_and_pays_once(task: Path, tool: Path, mle_s
             [str(tool), "run", str(task), "--out", str(run), *more], env={**os.environ, "OPENAI_API_KEY": KEY},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        deadline = time.monotonic() + 200
+        deadline = time.monotonic() + 900
         while len(server.asked) < 3 and time.monotonic() < deadline:
             time.sleep(0.02)
         driver.send_signal(signal.SIGINT)
-        assert driver.wait(60) == 130
+        assert driver.wait(600) == 130
         calls = [row for row in queries.steps(run) if row.verb == "call"]
         assert [row.state for row in calls] == ["ok"] * len(server.asked)
         assert mle_star("resume", run, OPENAI_API_KEY=KEY).returncode == 0

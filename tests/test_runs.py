@@ -48,7 +48,7 @@ def test_the_solution_runs_by_itself_and_writes_the_same(unbroken, task, tmp_pat
     run, _ = unbroken
     shutil.copytree(task, tmp_path / "input")
     shutil.copy(run / "best" / "solution.py", tmp_path)
-    subprocess.run([sys.executable, "solution.py"], cwd=tmp_path, check=True, timeout=120)
+    subprocess.run([sys.executable, "solution.py"], cwd=tmp_path, check=True, timeout=900)
     with (tmp_path / "submission.csv").open() as ours, (run / "best" / "submission.csv").open() as theirs:
         assert list(csv.DictReader(ours)) == list(csv.DictReader(theirs))
 

@@ -37,7 +37,7 @@ def set_up(
         (tools / name).chmod(0o755)
     env = {"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(folder), "VENV": str(folder / "venv")}
     script = ROOT / "scripts" / "setup.sh"
-    return subprocess.run(["bash", script], env=env, capture_output=True, text=True, timeout=60)
+    return subprocess.run(["bash", script], env=env, capture_output=True, text=True, timeout=900)
 
 
 def test_without_venv_the_one_command_is_named(tmp_path: Path) -> None:

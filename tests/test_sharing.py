@@ -96,12 +96,12 @@ def test_when_one_cell_cannot_go_on_the_others_are_stopped_and_waited_for():
     stopping, ended, up = Stopping(), [], threading.Barrier(2)
 
     def fails():
-        up.wait(10)
+        up.wait(120)
         raise SettingsError("oh")
 
     def works():
-        up.wait(10)
-        ended.append(stopping.asked.wait(10))
+        up.wait(120)
+        ended.append(stopping.asked.wait(120))
 
     with pytest.raises(SettingsError, match="oh"):
         side_by_side([fails, works], lambda i, got: None, 2, stopping)

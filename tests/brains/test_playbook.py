@@ -38,7 +38,7 @@ def run(script: str, folder: Path) -> str:
     (folder / "solution.py").write_text(script)
     command = [sys.executable, "-W", "ignore", "solution.py"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 

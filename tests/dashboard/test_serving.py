@@ -23,7 +23,7 @@ def served(*places):
     thread = threading.Thread(target=server.serve)
     thread.start()
     try:
-        with httpx.Client(base_url=server.address, timeout=20) as client:
+        with httpx.Client(base_url=server.address, timeout=60) as client:
             yield client
     finally:
         server.stop()

@@ -147,7 +147,7 @@ def test_a_job_dies_with_its_driver(tmp_path: Path, wall: str) -> None:
     wait_until(lambda: _alive(word))
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
-    wait_until(lambda: not _alive(word), 5)
+    wait_until(lambda: not _alive(word), 30)
 
 
 def test_folder_bytes_counts_empty_files_and_no_link_targets(tmp_path: Path) -> None:

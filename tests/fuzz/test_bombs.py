@@ -116,7 +116,7 @@ def test_files_that_hurt_are_reasons(tmp_path):
         [sys.executable, "-c", READ, *folders],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
         check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
     )

@@ -41,7 +41,7 @@ def test_it_is_refused_to_an_ordinary_user_too(wall):
     if os.geteuid() != 0:
         pytest.skip("we are an ordinary user already")
     command = ordinary([sys.executable, "-m", "mlestar.testing.hostile.local", wall])
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
     assert [row for row in rows if not row["held"]] == []

@@ -51,7 +51,7 @@ def tmp_path(tmp_path):
 def written(request, tmp_path_factory):
     """A journal at rest, and one whose driver was killed: half of it is in the write-ahead log."""
     run = tmp_path_factory.mktemp("written") / "run"
-    done = subprocess.run([sys.executable, "-c", WRITER, str(run), request.param], check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", WRITER, str(run), request.param], check=False, timeout=900)
     assert done.returncode == (-signal.SIGKILL if request.param == "killed" else 0)
     return run
 

@@ -22,7 +22,7 @@ def run(tmp_path):
 
 def run_python(code, *arguments):
     return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=900, check=False
     )
 
 
@@ -250,7 +250,7 @@ def test_a_full_disk_under_a_blob(tmp_path):
     script = 'mount -t tmpfs -o size=2m none "$1" && exec "$2" -c "$3" "$1"'
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c", script, "sh", str(tmp_path), sys.executable, FULL],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     if "unshare" in done.stderr or "mount:" in done.stderr:
         pytest.skip("no small file system may be mounted here")

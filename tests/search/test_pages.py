@@ -213,7 +213,7 @@ def test_ddgs_fails() -> None:
         Duck(today, module=ddgs(banned)).find("x", 1)
     assert len(str(caught.value)) < 150
     with pytest.raises(OSError, match=r"did not answer within 0\.1 s"):
-        Duck(today, 0.1, ddgs(lambda *_, **__: asleep.wait(5))).find("x", 1)
+        Duck(today, 0.1, ddgs(lambda *_, **__: asleep.wait(30))).find("x", 1)
     asleep.set()
     with pytest.raises(OSError, match="something else than a list"):
         Duck(today, module=ddgs(lambda *_, **__: None)).find("x", 1)
@@ -233,7 +233,7 @@ def test_ddgs_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def asleep(server: Server) -> Act:
     def act(_: BaseHTTPRequestHandler) -> None:
-        server.done.wait(5)
+        server.done.wait(30)
 
     return act
 

@@ -173,7 +173,7 @@ class ExecutorContract:
             assert not Path(job.folder).exists()
 
 
-def wait_until(ready: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(ready: Callable[[], bool], seconds: float = 120) -> None:
     """Look again and again; AssertionError when it takes too long."""
     end = time.monotonic() + seconds
     while not ready():
