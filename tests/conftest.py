@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers that each take all cores spin: seven times the work
+
 from mlestar.journal.store import Store
 
 settings.register_profile("suite", deadline=None)  # a machine may be busy: tests of time measure it themselves
