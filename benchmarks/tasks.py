@@ -105,7 +105,8 @@ def render(rows: list[common.Row]) -> str:
               "within 2 SE", "jobs", "seconds", "first", "quick baseline"]  # fmt: skip
     splits = [[r["task"], f"`{r['split']}`", r["split_evidence"], r["folds"]] for r in rows]
     origins = [[r["task"], r["date"], f"`{r['command']}`", f"{r['exit']}, {r['state']}", r["machine"]] for r in rows]
-    parts = ["# The measuring tasks", "Made by `benchmarks/tasks.py`; every number was measured by it.", ABOUT]
+    title = "# The measuring tasks" + ", with torch" * all(" torch " in row["machine"] for row in rows)
+    parts = [title, "Made by `benchmarks/tasks.py`; every number was measured by it.", ABOUT]
     parts += ["## Scores", common.table(titles, [line(row) for row in rows])]
     parts += ["## Splits", common.table(["task", "split", "evidence", "folds evaluated"], splits)]
     parts += ["## Where from", common.table(["task", "date", "command", "exit, state", "machine"], origins)]
