@@ -18,6 +18,7 @@ from mlestar.bench.records import OURS, Cell, Competitor
 from mlestar.errors import Interrupted, SettingsError, Unreachable
 from mlestar.executors import command
 from mlestar.executors.uv import Uv, find_uv
+from mlestar.executors.walls.wall import SPINS
 from mlestar.plain import word
 from mlestar.tasks.cutfile import save
 from mlestar.tasks.source import Source
@@ -132,7 +133,7 @@ def _surroundings(work: Path, temporary: str, terms: Terms) -> dict[str, str]:
     """A short environment: no key of the user's is anybody's business in there."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(terms.cores))
     own = {"PATH": os.defpath, "HOME": str(work), "TMPDIR": temporary, "LANG": "C.UTF-8"}
-    return {**given(), **own, **threads}
+    return {**given(), **own, **threads, **SPINS}
 
 
 def given(*names: str) -> dict[str, str]:

@@ -124,6 +124,7 @@ class ExecutorContract:
         outcome = self.run(tmp_path, "import os; print(dict(os.environ))", threads=3)
         assert "a-secret" not in outcome.output
         assert "'OMP_NUM_THREADS': '3'" in outcome.output
+        assert "'GOMP_SPINCOUNT'" in outcome.output, "threads that spin keep others from their turn"
 
     def test_jobs_run_side_by_side_up_to_the_slots(self, tmp_path: Path) -> None:
         script = "import os, time\nopen('up', 'w').close()\nwhile not os.path.exists('go'):\n    time.sleep(0.01)"
