@@ -158,3 +158,49 @@ def test_a_named_target_is_handed_in_by_order_where_no_column_is_an_id(task: Cal
     source = understand(task(tables, '[task]\ntarget = "height"\n'))
     assert (source.id, source.prediction_columns, len(source.sample.frame)) == ((), ("height",), TESTS)
     assert source.train_only == ("width",)
+
+
+def test_answers_in_another_order_are_joined_by_the_id_that_only_training_rows_have(task: Callable[..., Path]) -> None:
+    folder = task({"X_train.csv": TRAIN, "y_train.csv": SHUFFLED, "X_test.csv": TEST.drop(columns="id")})
+    with pytest.raises(TaskError, match="sample"):
+        understand(folder)  # two columns that only train has
+    (folder / "task.toml").write_text('[task]\ntarget = "height"\n')
+    source = understand(folder)
+    assert source.train.frame["height"].tolist() == ANSWERS["height"].tolist()
+    assert any("joined by id" in line for line in source.evidence)
+
+
+def test_answers_beside_the_features_of_all_rows_are_train_s_alone(task: Callable[..., Path]) -> None:
+    tables = {
+        "all.csv": ALL.sample(frac=1, random_state=3),
+        "train_ids.csv": TRAIN[["id"]],
+        "test_ids.csv": TEST[["id"]],
+    }
+    source = understand(task({**tables, "sample_submission.csv": SAMPLE}))
+    assert source.target == ("height",)
+    assert source.train.frame["height"].tolist() == ANSWERS["height"].tolist()
+    assert list(source.test.frame) == ["id", "x", "kind"]
+
+
+def test_tables_that_repeat_each_other_are_no_parts(task: Callable[..., Path]) -> None:
+    whole = ALL[:ROWS].drop(columns="id")
+    folder = task({"train.csv": whole, "train2.csv": whole[:150], "test.csv": TEST.drop(columns="id")})
+    with pytest.raises(TaskError, match=r"2 candidates for train: train\.csv, train2\.csv"):
+        understand(folder)
+    whole[150:].to_csv(folder / "train.csv", index=False)
+    assert len(understand(folder).train.frame) == ROWS
+
+
+def test_the_separator_of_parts_stays_and_decides_what_commas_are(task: Callable[..., Path]) -> None:
+    folder = task({"X_train.csv": TRAIN, "y_train.csv": ANSWERS, "X_test.csv": TEST, "sample_submission.csv": SAMPLE})
+    answers = ANSWERS.assign(height=[f"7,{i:03d}" for i in range(ROWS)])
+    for name, frame in {"X_train": TRAIN, "y_train": answers, "X_test": TEST}.items():
+        frame.to_csv(folder / f"{name}.csv", index=False, sep=";")
+    source = understand(folder)
+    assert source.commas == ("height",)
+    assert source.train.separator == ";"
+
+
+def test_a_table_without_rows_to_predict_is_said_to_be_one(task: Callable[..., Path]) -> None:
+    with pytest.raises(TaskError, match=r"no rows without height"):
+        understand(task({"data.csv": ALL[:ROWS]}, '[task]\ntarget = "height"\n'))
