@@ -204,3 +204,9 @@ def test_the_separator_of_parts_stays_and_decides_what_commas_are(task: Callable
 def test_a_table_without_rows_to_predict_is_said_to_be_one(task: Callable[..., Path]) -> None:
     with pytest.raises(TaskError, match=r"no rows without height"):
         understand(task({"data.csv": ALL[:ROWS]}, '[task]\ntarget = "height"\n'))
+
+
+def test_ids_that_no_table_of_features_has_are_told(task: Callable[..., Path]) -> None:
+    features = pd.concat([TEST, TRAIN]).assign(id=lambda table: "0" + table.id.astype(str))
+    source = understand(task({**LAYOUTS["features of all rows"], "features.csv": features}))
+    assert any("share no column but the id 'id'" in text for text in source.warnings)
