@@ -210,3 +210,26 @@ def test_ids_that_no_table_of_features_has_are_told(task: Callable[..., Path]) -
     features = pd.concat([TEST, TRAIN]).assign(id=lambda table: "0" + table.id.astype(str))
     source = understand(task({**LAYOUTS["features of all rows"], "features.csv": features}))
     assert any("share no column but the id 'id'" in text for text in source.warnings)
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_a_table_that_holds_the_answers_again_is_in_no_view(
+    task: Callable[..., Path], tmp_path: Path, ids: bool
+) -> None:
+    """Under another id, without one, in another order, or in a format that is not read."""
+    whole, kept = TRAIN.merge(ANSWERS), ["id", "x", "kind"] if ids else ["x", "kind"]
+    tables = {
+        "train.csv": whole,
+        "test.csv": TEST.assign(kind="e")[kept],
+        "sample_submission.csv": SAMPLE if ids else SAMPLE[["height"]],
+    }
+    again = whole.rename(columns={"id": "number", "height": "size"}).sample(frac=1, random_state=5)
+    more = pd.DataFrame({"height": np.arange(ROWS) + 0.25})  # other trees are welcome
+    folder = task({**tables, "backup.csv": again, "more.csv": more})
+    (folder / "train.xlsx").write_bytes(b"PK")
+    ready = prepare(folder, tmp_path / "run", 0)
+    assert any("no script sees backup.csv, train.xlsx" in text for text in ready.warnings)
+    assert ready.source.other_files == ("more.csv", "notes.txt")
+    for view in ("fold-0", "real"):
+        names = {path.name for path in ready.view(view).iterdir()}
+        assert names == {"train.csv", "test.csv", "sample_submission.csv", "description.md", "notes.txt", "more.csv"}

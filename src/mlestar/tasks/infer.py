@@ -15,6 +15,7 @@ from mlestar.tasks import own
 from mlestar.tasks.days import day_first
 from mlestar.tasks.infer_assets import assets
 from mlestar.tasks.infer_columns import Columns, cells, columns
+from mlestar.tasks.infer_copies import copies
 from mlestar.tasks.infer_files import FEWEST_ROWS, Files, Findings, heads
 from mlestar.tasks.infer_folders import from_names
 from mlestar.tasks.infer_metric import Form, form
@@ -82,6 +83,8 @@ def _source(folder: Path, manifest: Manifest, files: Files, say: Findings, custo
     days, open_dates = day_first([files.train, test], parts.target)
     files, test = replace(files, train=replace(files.train, day_first=days)), replace(test, day_first=days)
     judged = form(files, parts, description, entry, say, commas)
+    if not files.made:
+        files = replace(files, parts=(*files.parts, *copies(folder, files, parts, test, say)))
     found = assets(folder, manifest, files, test, parts, say)
     going_on, told = _series(files.train, test, parts, judged, entry)
     if not (going_on or found.assets):
