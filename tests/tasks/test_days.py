@@ -49,6 +49,7 @@ def test_what_a_date_says(text: str, meant: str) -> None:
         (["31/01/2024", "01/31/2024"], False),  # nobody's dates
         (["32/01/2024"], False),
         (["13/01/2024", "x"], False),
+        (["13/01/2024", "2024-02-01"], True),
         (["13/01/24"], False),  # perhaps the year is first
         (["24/01/13", "24/01/14"], False),
         (["13/01/24", "14/01/24"], True),

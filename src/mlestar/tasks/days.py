@@ -19,6 +19,7 @@ from mlestar.tasks.tables import texts
 
 _LOOK = 200  # cells that tell most columns that are no dates
 _START = re.compile(r"\s*(\d{1,2})([-/.])(\d{1,2})[-/.]([12]\d{3}|\d{2})(?![-/.]?\d)")
+_YEAR_FIRST = re.compile(r"[12]\d{3}-\d{1,2}-\d{1,2}(?!\d)")
 _TURN = 69  # years of two digits from here on are of the last century
 
 
@@ -57,11 +58,11 @@ def _order(tables: Sequence[Table], column: str) -> tuple[str, str]:
     first = tables[0].frame[column]
     if tables[0].format not in ("csv", "tsv") or pd.api.types.is_numeric_dtype(first.dtype):
         return "", ""
-    look = [cell for cell in texts(first.head(_LOOK)).str.strip() if cell not in MISSING]
+    look = _open(texts(first.head(_LOOK)))
     if not look or not all(map(_START.match, look)):
         return "", ""
-    cells = pd.concat([texts(table.frame[column]) for table in tables if column in table.frame]).unique()
-    parts = [_START.match(cell) for cell in cells if cell.strip() not in MISSING]
+    cells = pd.concat([texts(table.frame[column]) for table in tables if column in table.frame])
+    parts = [_START.match(cell) for cell in _open(cells)]
     known = [part for part in parts if part is not None]
     ones, twos = {int(part[1]) for part in known}, {int(part[3]) for part in known}
     both = ones | twos
@@ -73,3 +74,8 @@ def _order(tables: Sequence[Table], column: str) -> tuple[str, str]:
     if max(ones) > 12 or max(twos) > 12:
         return "day" if max(ones) > 12 else "month", look[0]
     return "points" if all(part[2] == "." for part in known) else "open", look[0]
+
+
+def _open(cells: pd.Series[Any]) -> list[str]:
+    """The distinct cells that are not missing, and no dates with the year first: some programs mix both."""
+    return [cell for cell in cells.str.strip().unique() if cell not in MISSING and not _YEAR_FIRST.match(cell)]
