@@ -94,3 +94,23 @@ def test_a_time_limit_that_was_too_short_is_no_answer_for_who_has_longer():
     assert memo.known("a", 60.0) is None
     memo.keep("b", Execution(Outcome("late", 20.0), Judged("too slow")))
     assert memo.known("b", 10.0) is None
+
+
+class Failing(Slow):
+    """On the real folder all but the first script fail."""
+
+    seconds = 10.0
+
+    def run(self, job):
+        if job.view.endswith("real") and not job.address.startswith("start"):
+            return Outcome("exception", 1.0, error="no room")
+        return super().run(job)
+
+
+def test_on_one_slot_what_cannot_be_handed_in_is_not_rehearsed(large, tmp_path, slow, monkeypatch):
+    monkeypatch.setattr(casting, "executor", lambda settings, run: Failing())
+    told, ran = final(large, tmp_path / "run")
+    assert "finalise/0/rehearsal" not in ran
+    assert ran[-1] == "finalise/1/rehearsal"
+    assert "could not be finished" in queries.facts(tmp_path / "run")["final"]["notes"][0]
+    assert told.sealed_score is not None
