@@ -121,6 +121,8 @@ def test_what_is_the_same_in_all_stays_in_the_setup():
 def test_a_star_stands_alone():
     pair = [script(setup=f"import numpy as np\nfrom math import {name}") for name in ("*", "pi")]
     assert run(joined(*pair)) == 1.0
+    tried = "try:\n    from math import *\nexcept ImportError:\n    K = @@" + FIT.format(1)
+    assert run(joined(script(model=tried.replace("@@", "1")), script(model=tried.replace("@@", "3")))) == 1.0
 
 
 def test_the_tasks_cells_of_the_first_script_find_what_they_read():

@@ -14,7 +14,7 @@ from mlestar.scripts import Cell, Notebook, bound, defined, imported, parsed, st
 SHARED = ("load", "post", "submit")
 JOINT = ("blend", "weights")
 OWN = "settings"  # the cell for what a setup means otherwise than another's
-COMMON = {"SEEDS", "*"}  # the one is for all, however many seeds there are; the other names nothing
+COMMON = {"SEEDS"}  # for all, however many there are
 
 
 def binds(source: str) -> set[str]:

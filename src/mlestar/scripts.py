@@ -172,13 +172,16 @@ def bound(node: ast.AST) -> set[str]:
 
 
 def imported(node: ast.AST) -> dict[str, str]:
-    """Names that an import binds, each with what it means, as an import of this one name; `import a.b` binds `a`."""
+    """Names that an import binds, each with what it means, as an import of this one name; `import a.b` binds `a`.
+
+    What a star binds is not known.
+    """
     if isinstance(node, ast.Import):
         roots = {alias: alias.name.partition(".")[0] for alias in node.names}
         return {a.asname or root: f"import {ast.unparse(a) if a.asname else root}" for a, root in roots.items()}
     if isinstance(node, ast.ImportFrom):
         place = "." * node.level + (node.module or "")
-        return {a.asname or a.name: f"from {place} import {ast.unparse(a)}" for a in node.names}
+        return {a.asname or a.name: f"from {place} import {ast.unparse(a)}" for a in node.names if a.name != "*"}
     return {}
 
 
