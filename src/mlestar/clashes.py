@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from mlestar.scripts import Cell, Notebook, bound, defined, imported, parsed, statements, used
 
@@ -19,7 +20,7 @@ COMMON = {"SEEDS"}  # for all, however many there are
 
 def binds(source: str) -> set[str]:
     """Names that a cell binds at its top level, imports too."""
-    return {name for node in parsed(source).body for name in {*bound(node), *imported(node)}}
+    return {name for name, _ in _bindings(source)}
 
 
 def settled(books: Sequence[Notebook], joint: Mapping[str, str]) -> list[Notebook]:
@@ -96,12 +97,19 @@ def _clashing(books: Sequence[Notebook], joint: Mapping[str, str]) -> set[str]:
 def _meanings(sources: Iterable[str]) -> dict[str, set[str]]:
     """What cells bind at their top level, each name with the statements that do."""
     found: dict[str, set[str]] = {}
-    for node in (n for source in sources for n in parsed(source).body):
-        for name in bound(node):
-            found.setdefault(name, set()).add(ast.dump(node))
-        for name, meaning in imported(node).items():
+    for source in sources:
+        for name, meaning in _bindings(source):
             found.setdefault(name, set()).add(meaning)
     return found
+
+
+@lru_cache(maxsize=1024)  # most cells stand in several scripts
+def _bindings(source: str) -> tuple[tuple[str, str], ...]:
+    found: list[tuple[str, str]] = []
+    for node in parsed(source).body:
+        found += [(name, ast.dump(node)) for name in bound(node)]
+        found += imported(node).items()
+    return tuple(found)
 
 
 def _pieces(node: ast.stmt, text: str) -> list[tuple[set[str], set[str], str]]:
