@@ -12,7 +12,7 @@ from mlestar.tasks.infer_files import Files, Findings, heads, readable, tables_i
 from mlestar.tasks.source import Table
 from mlestar.tasks.tables import stem
 
-_MOST_BYTES, _MOST_TABLES = 2**28, 20  # what is looked into
+_MOST_BYTES, _MOST_TIMES, _MOST_TABLES = 2**28, 2, 20  # what is looked into: bytes, times those of the train table
 _DISTINCT = 0.5  # of the answers that must differ, so that the same ones elsewhere are no chance
 _UNREAD = {
     ".xlsx", ".xls", ".ods", ".feather", ".arrow", ".pkl", ".pickle", ".npy", ".npz", ".h5", ".hdf5", ".sav", ".dta",
@@ -26,7 +26,9 @@ def copies(folder: Path, files: Files, columns: Columns, test: Table, say: Findi
     paths = tables_in(folder)
     tables = [path for part in ("train", "test", "other") for path in paths[part]]
     others = [path for path in tables if path.relative_to(folder).as_posix() not in known]
-    small = [path for path in others if path.stat().st_size <= _MOST_BYTES][:_MOST_TABLES]
+    mine = sum(path.stat().st_size for path in tables if path not in others)
+    most = min(_MOST_BYTES, _MOST_TIMES * mine)
+    small = [path for path in others if path.stat().st_size <= most][:_MOST_TABLES]
     rows = len(files.train.frame) + len(test.frame)
     found = [t.name for t in readable(folder, small) if len(t.frame) <= 2 * rows and _holds(t, files.train, columns)]
     stems = {stem(PurePosixPath(name).name) for name in (files.train.name, *files.parts)}
