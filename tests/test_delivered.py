@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from mlestar import casting, config, runs
+from mlestar import casting, config, evaluating, runs
 from mlestar.journal import queries
 from mlestar.memo import Execution, Memo
 from mlestar.overview import show
-from mlestar.records import Judged, Outcome
+from mlestar.records import FoldResult, Judged, Outcome, Score, Scored, Solution
 
 from .conftest import write
-from .test_letters import SIZES, Pretender, pretender, watch  # noqa: F401
+from .test_letters import SCRIPT, SIZES, Pretender, pretender, watch  # noqa: F401
 
 ROWS, TESTS = 2_400, 30
 
@@ -94,3 +94,42 @@ def test_a_time_limit_that_was_too_short_is_no_answer_for_who_has_longer():
     assert memo.known("a", 60.0) is None
     memo.keep("b", Execution(Outcome("late", 20.0), Judged("too slow")))
     assert memo.known("b", 10.0) is None
+
+
+class Failing(Slow):
+    """On the real folder all but the first script fail."""
+
+    seconds = 10.0
+
+    def run(self, job):
+        if job.view.endswith("real") and not job.address.startswith("start"):
+            return Outcome("exception", 1.0, error="no room")
+        return super().run(job)
+
+
+def test_on_one_slot_what_cannot_be_handed_in_is_not_rehearsed(large, tmp_path, slow, monkeypatch):
+    monkeypatch.setattr(casting, "executor", lambda settings, run: Failing())
+    told, ran = final(large, tmp_path / "run")
+    assert "finalise/0/rehearsal" not in ran
+    assert ran[-1] == "finalise/1/rehearsal"
+    assert "could not be finished" in queries.facts(tmp_path / "run")["final"]["notes"][0]
+    assert told.sealed_score is not None
+
+
+def scored(value):
+    score, results = (
+        Score(value, None, "max", (0,), (value,)),
+        (FoldResult(0, Outcome("ok", 1.0), Judged(None, value)),),
+    )
+    return Scored(Solution(f"reaches {value}", SCRIPT % value, ""), "", score, None, results)
+
+
+def test_a_branch_does_not_hand_in_what_is_no_better_than_anothers(large, tmp_path, slow):
+    settings = config.load(None, budget="10m", jobs=1)
+    with runs.single(large, settings, slow, watch, runs.Stopping(), tmp_path / "run") as (bench, _):
+        first, lesser, better = (scored(value) for value in (0.7, 0.6, 0.8))
+        assert evaluating.fits_the_finish(bench.at("a"), first)
+        evaluating.submit(bench.at("a"), first.solution, first.score)
+        assert not evaluating.fits_the_finish(bench.at("b"), lesser)
+        assert evaluating.fits_the_finish(bench.at("c"), better)
+        assert evaluating.fits_the_finish(bench.at("a"), lesser), "what was decided stands"

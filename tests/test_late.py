@@ -1,6 +1,8 @@
 """A job whose time is up before a cluster has a place for it is no script's fault. With a pretended executor."""
 
 import re
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,3 +88,13 @@ def test_a_job_waits_no_longer_than_its_phase_and_its_grace_last():
     over = Limits(600.0, 1000, left=-500.0, grace=30.0)
     assert (over.patience, over.after(1.0)) == (20.0, 30.0)
     assert Limits(600.0, 1000).patience == Limits(600.0, 1000).after(9.0) == float("inf")
+
+
+def test_a_job_that_may_use_what_the_finish_keeps_back_has_that_on_a_cluster_too(task, tmp_path, full):
+    """Where a phase has 20 s left: the executor of a cluster goes by the time until a job's time is up."""
+    settings = config.load(None, budget="10m", jobs=1)
+    with runs.single(task, settings, full, watch, runs.Stopping(), tmp_path / "run") as (bench, _):
+        here = replace(bench, address="branch-0/init", clock=SimpleNamespace(spent=lambda: 430.0))
+        usual, longer = here.limits(), here.limits(90.0)
+    assert (usual.seconds, usual.after(0.0), usual.patience) == (20.0, 20.0, 40.0)
+    assert (longer.seconds, longer.after(0.0), longer.patience) == (90.0, 90.0, 110.0)

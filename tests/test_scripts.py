@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlestar import scripts
+from mlestar import naming, scripts
 from mlestar.scripts import Cell, Notebook
 
 SCRIPT = '''# /// script
@@ -102,7 +102,7 @@ def g(groups):
 
 LIMIT = 3
 '''
-    renamed = scripts.rename(source, {"groups": "groups_a", "LIMIT": "LIMIT_a", "f": "f_a"})
+    renamed = naming.rename(source, {"groups": "groups_a", "LIMIT": "LIMIT_a", "f": "f_a"})
     assert 'f"{groups_a(found)} {LIMIT_a!r} groups", train.groups, dict(groups=groups_a)' in renamed
     assert "def g(groups):\n    return groups\n" in renamed
     assert "def f_a(train, groups_=1)" in renamed
@@ -111,8 +111,8 @@ LIMIT = 3
 
 def test_renaming_back_gives_the_source_back():
     source = scripts.parse(SCRIPT)["predict"]
-    there = scripts.rename(source, {"predict": "predict_a"})
-    assert scripts.rename(there, {"predict_a": "predict"}) == source
+    there = naming.rename(source, {"predict": "predict_a"})
+    assert naming.rename(there, {"predict_a": "predict"}) == source
 
 
 def test_merge_setup_joins_imports_and_keeps_other_statements_once():

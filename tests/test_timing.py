@@ -35,7 +35,7 @@ def scored(value: float, seconds: float, script: str = "") -> Scored:
 def test_phases_end_at_their_shares_while_the_finish_is_short() -> None:
     times = table()
     times.keep_for(0, scored(0.5, 1.0))
-    assert [times.left(phase) for phase in ("init", "refine", "ensemble", "finalise")] == [150.0, 450.0, 510.0, 600.0]
+    assert [times.left(phase) for phase in ("init", "refine", "ensemble", "finalise")] == [150.0, 510.0, 570.0, 600.0]
 
 
 def test_the_best_of_each_branch_ends_refinement_and_the_ensemble_earlier() -> None:
@@ -108,8 +108,8 @@ def test_the_ensemble_chooses_what_the_finish_can_afford_after_its_rounds() -> N
 
 
 def test_a_job_may_outlive_its_phase_a_little() -> None:
-    assert table(spent=0.0).limits("refine").seconds == 450.0
-    assert table(spent=445.0).limits("refine").seconds == 20.0
+    assert table(spent=0.0).limits("refine").seconds == 510.0
+    assert table(spent=505.0).limits("refine").seconds == 20.0
     assert table(spent=595.0).limits("finalise").seconds == 60.0
 
 

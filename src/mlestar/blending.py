@@ -151,7 +151,8 @@ def choose(bench: Workbench, ranked: Sequence[Scored], blends: Sequence[Blend]) 
     best, *others = blends
     for rival in others:
         best = rival if bench.bank.better(rival.results, best.results) >= bench.rules.accept else best
-    affordable = next((s for s in scored if s.seconds <= limit or bench.delivered(s.solution.script)), scored[-1])
+    cheapest = min(scored, key=lambda one: one.seconds)
+    affordable = next((s for s in scored if s.seconds <= limit or bench.delivered(s.solution.script)), cheapest)
     blended = len(best.weights) > 1 and bench.bank.better(best.results, alone) >= 0.5
     if blended and not (affordable.seconds > limit and _beats(bench, affordable, best)):
         return replace(best, score=honest(bench, blends, best))

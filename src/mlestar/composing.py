@@ -12,20 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from mlestar.scripts import (
-    Cell,
-    Notebook,
-    defined,
-    dependencies,
-    head,
-    identifier,
-    merge_setup,
-    parse,
-    parsed,
-    quoted,
-    rename,
-    used,
-)
+from mlestar.clashes import SHARED, binds, own_cells, private_names, settled
+from mlestar.naming import rename
+from mlestar.scripts import Cell, Notebook, dependencies, head, identifier, merge_setup, parse, parsed, quoted, used
 
 
 @dataclass(frozen=True)
@@ -85,25 +74,30 @@ def compose(parts: Sequence[Part], joint: Mapping[str, str], title: str) -> str:
 
     `joint` has the cell `blend`, and what it needs (`setup`, `weights`). Cells that are equal in all
     scripts that have them, and rest on such cells only, stand once; in the others every top-level
-    name is suffixed with the part's label.
+    name is suffixed with the part's label. What the setups mean otherwise is in a cell of each part's own.
     """
-    books = [parse(part.script) for part in parts]
-    first = books[0]
-    setup = merge_setup([*(book["setup"] for book in books), joint.get("setup", "")])
-    cells: dict[str, str] = {"setup": setup, "load": first["load"]}
-    entries = []
+    books = settled([parse(part.script) for part in parts], joint)
+    first, tables = books[0], []
     everything = {name for book in books for cell in book.cells for name in used(cell.source)}
     taken: set[str] = set()
-    for part, book in zip(parts, books, strict=True):
-        private = _private_names(book, books)
+    for part, own in zip(parts, private_names(books, joint), strict=True):
         suffix = _suffix(part.label, taken, everything)
-        table = {name: f"{name}_{suffix}" for name in private}
-        for cell in _own_cells(book):
-            name = f"{cell.name}: {part.label}" if defined(cell.source) & private else cell.name
+        tables.append({name: f"{name}_{suffix}" for name in own})
+    entered = {
+        old: new for old, new in tables[0].items() if old not in ("predict", "blend")
+    }  # those are the joint ones
+    shared = {name: rename(first[name], entered) for name in SHARED}
+    setup = merge_setup([*(book["setup"] for book in books), joint.get("setup", "")])
+    cells: dict[str, str] = {"setup": setup, "load": shared["load"]}
+    entries = []
+    for part, book, table in zip(parts, books, tables, strict=True):
+        for cell in own_cells(book, books):
+            name = f"{cell.name}: {part.label}" if binds(cell.source) & table.keys() else cell.name
             _put(cells, name, rename(cell.source, table))
-        entries.append((part, table["predict"]))
+        given = f"*{table['load']}()" if "load" in table else "train, test, files"
+        entries.append((part, f"{table['predict']}({given}, seed)"))
     cells |= {"predict": _joint_predict(entries), **{k: v for k, v in joint.items() if k not in ("setup", "blend")}}
-    cells |= {"blend": joint["blend"], "post": first["post"], "submit": first["submit"]}
+    cells |= {"blend": joint["blend"], "post": shared["post"], "submit": shared["submit"]}
     needs = sorted({need for book in books for need in dependencies(book.head)})
     return Notebook(head(needs, title), tuple(Cell(name, source) for name, source in cells.items())).text()
 
@@ -127,45 +121,22 @@ def _suffix(label: str, taken: set[str], names: set[str]) -> str:
     return suffix
 
 
-def _own_cells(book: Notebook) -> list[Cell]:
-    """The cells that belong to one part alone; the task's own (`load`, `post`, …) come from the first script."""
-    return [cell for cell in book.cells if cell.name not in ("setup", "load", "blend", "weights", "post", "submit")]
-
-
-def _private_names(book: Notebook, books: Sequence[Notebook]) -> set[str]:
-    """Names that must carry the part's label: those of cells that differ between the scripts, or rest on one."""
-    own = _own_cells(book)
-    private = {"predict"}  # always: the composed entry takes the plain name
-    for cell in own:
-        if any(cell.name in other and other[cell.name] != cell.source for other in books):
-            private |= defined(cell.source)
-    elsewhere = [c for b in books if b is not book for c in _own_cells(b)]
-    for cell in own:  # the same name defined by a cell of another name elsewhere
-        clash = [c for c in elsewhere if c.name != cell.name and defined(c.source) & defined(cell.source)]
-        if clash:
-            private |= defined(cell.source)
-    while True:
-        more = {name for cell in own if used(cell.source) & private for name in defined(cell.source)}
-        if more <= private:
-            return private
-        private |= more
-
-
 def _joint_predict(entries: Sequence[tuple[Part, str]]) -> str:
+    """The entry of all parts, each with the call of its own."""
     lines = [
         "def predict(train, test, files, seed):",
         '    """Every part\'s predictions, by name."""',
         "    parts = {}",
     ]
-    for part, function in entries:
+    for part, call in entries:
         if len(part.members) == 1:
             (old, new), *_ = part.members.items()
-            lines.append(f"    parts[{quoted(new)}] = {function}(train, test, files, seed)[{quoted(old)}]")
+            lines.append(f"    parts[{quoted(new)}] = {call}[{quoted(old)}]")
         elif all(new == f"{part.label}/{old}" for old, new in part.members.items()):
-            lines += [f"    found = {function}(train, test, files, seed)", *_loop([*map(quoted, part.members)])]
+            lines += [f"    found = {call}", *_loop([*map(quoted, part.members)])]
             lines.append(f"        parts[{quoted(f'{part.label}/')} + name] = found[name]")
         else:
-            lines.append(f"    found = {function}(train, test, files, seed)")
+            lines.append(f"    found = {call}")
             lines += [f"    parts[{quoted(new)}] = found[{quoted(old)}]" for old, new in part.members.items()]
     return "\n".join([*lines, "    return parts"])
 

@@ -105,8 +105,10 @@ def submit(bench: Workbench, solution: Solution, score: Score | None = None, onc
     """Run on the real folder and keep what comes out, if it is valid. `once`: what a fold took, in seconds."""
     done = bench.refit("real", solution.script, once)
     if done.valid:
+        pace = bench.memo.pace
         if once >= TELLING:
-            bench.memo.pace.ratios.append(done.outcome.seconds / once)
+            pace.ratios.append(done.outcome.seconds / once)
+        pace.handed = score if score is not None and score.beats(pace.handed) else pace.handed
         bench.house.keep(solution.name, solution.script, done.submission, score, done.outcome.opened)
 
 
@@ -149,13 +151,15 @@ def fits_again(bench: Workbench, name: str, *parts: Scored, times: float = 1.0) 
 
 
 def fits_the_finish(bench: Workbench, best: Scored) -> bool:
-    """Whether a solution can be run on the real folder and rehearsed in what is left of the run.
+    """Whether a solution can be run on the real folder and rehearsed in what is left of the run, and should be.
 
-    What is run on the real folder now is not run again at the finish, so it may use what that keeps back.
+    What is run on the real folder now is not run again at the finish, so it may use what that keeps back. Where another
+    branch has handed in a better one, the time is better spent on the search.
     """
 
     def play() -> bool:
-        return bench.timetable.finish(best.seconds) <= (bench.timetable.rest() or 0.0)
+        ahead = best.score is not None and best.score.beats(bench.memo.pace.handed)
+        return ahead and bench.timetable.finish(best.seconds) <= (bench.timetable.rest() or 0.0)
 
     return bench.rules.budget is None or bench.decide("fits", bool, play)
 

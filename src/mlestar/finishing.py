@@ -67,19 +67,24 @@ def _bag(bench: Workbench, choice: Blend, found: Mapping[str, Scored]) -> int:
 
 
 def _rehearse_and_refit(bench: Workbench, script: str, once: float) -> tuple[Execution, Score | None, str]:
-    """The same script on the rehearsal view and on the real folder, side by side. `once`: what its folds took.
+    """The same script on the real folder and on the rehearsal view. `once`: what its folds took.
 
     What was handed in before is not rehearsed where the time is up.
     Returns the real run, the sealed score, and why there is none although rows are sealed.
     """
     sealed = bench.task.has_sealed
     late = sealed and bench.delivered(script) and not bench.fits("rehearsal-fits", WHOLE * once)
-    views = ["real", "rehearsal"] if sealed and not late else ["real"]
-    keep = {"real": bench.rules.keep_models}
-    calls = [
-        partial(bench.execution, v, script, v, partial(bench.task.view, v), keep=keep.get(v, False)) for v in views
-    ]
-    done, *rehearsal = bench.side_by_side(calls)
+    rehearsed = sealed and not late
+
+    def play(view: str) -> Execution:
+        kept = view == "real" and bench.rules.keep_models
+        return bench.execution(view, script, view, partial(bench.task.view, view), keep=kept)
+
+    if rehearsed and bench.rules.jobs > 1:
+        done, *rehearsal = bench.side_by_side([partial(play, view) for view in ("real", "rehearsal")])
+    else:  # on one slot what is handed in comes first; what cannot be handed in is not rehearsed
+        done = play("real")
+        rehearsal = [play("rehearsal")] if rehearsed and done.valid else []
     if (fits := done.outcome.fits) is not None:
         lost = f", {fits.left} not, for want of room" * bool(fits.left)
         bench.journal.note(bench.address, f"fitted models that were kept: {fits.kept} of {fits.fits}{lost}")

@@ -12,8 +12,8 @@ class Ends:
     """When phases end, as shares of the budget (DESIGN.md §5)."""
 
     init: float = 0.25
-    refine: float = 0.75
-    ensemble: float = 0.85
+    refine: float = 0.85
+    ensemble: float = 0.95
 
 
 @dataclass(frozen=True)

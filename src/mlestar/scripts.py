@@ -32,6 +32,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 from mlestar import plain
 
@@ -155,12 +156,33 @@ def defined(source: str) -> set[str]:
     return {name for node in parsed(source).body for name in bound(node)}
 
 
-def bound(node: ast.stmt) -> set[str]:
-    """Names that a statement defines, an import's left out."""
-    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+def bound(node: ast.AST) -> set[str]:
+    """Names that a statement defines, an import's left out; what it imports under a condition it defines.
+
+    What is done only where a script is run as such, defines nothing for others.
+    """
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return {node.name}
+    if isinstance(node, ast.If) and "__name__" in {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)}:
+        return set()
+    if isinstance(node, (ast.If, ast.Try, ast.ExceptHandler)):
+        return {name for child in ast.iter_child_nodes(node) for name in bound(child) | imported(child).keys()}
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
     return {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+
+
+def imported(node: ast.AST) -> dict[str, str]:
+    """Names that an import binds, each with what it means, as an import of this one name; `import a.b` binds `a`.
+
+    What a star binds is not known.
+    """
+    if isinstance(node, ast.Import):
+        roots = {alias: alias.name.partition(".")[0] for alias in node.names}
+        return {a.asname or root: f"import {ast.unparse(a) if a.asname else root}" for a, root in roots.items()}
+    if isinstance(node, ast.ImportFrom):
+        place = "." * node.level + (node.module or "")
+        return {a.asname or a.name: f"from {place} import {ast.unparse(a)}" for a in node.names if a.name != "*"}
+    return {}
 
 
 def used(source: str) -> set[str]:
@@ -180,47 +202,6 @@ def cell_of_line(text: str, line: int) -> str:
     return name
 
 
-def rename(source: str, names: Mapping[str, str]) -> str:
-    """Rename module-level names in a source; attributes, keywords, strings and shadowing locals stay."""
-    spots: set[tuple[int, int, str]] = set()
-    lines = source.split("\n")  # as the parser counts them: splitlines also ends lines at a form feed
-    _collect(parsed(source), frozenset(names), spots, lines)
-    for row, byte, name in sorted(spots, reverse=True):
-        line = lines[row - 1].encode()
-        if line[byte : byte + len(name.encode())] == name.encode():
-            lines[row - 1] = (line[:byte] + names[name].encode() + line[byte + len(name.encode()) :]).decode()
-    return "\n".join(lines)
-
-
-def _collect(node: ast.AST, live: frozenset[str], spots: set[tuple[int, int, str]], lines: list[str]) -> None:
-    """Gather (row, byte offset, name) of every use of a live module-level name below `node`."""
-    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-        if node.name in live:
-            word = "def " if isinstance(node, ast.FunctionDef) else "class "
-            spots.add((node.lineno, node.col_offset + len(word), node.name))
-        if isinstance(node, ast.FunctionDef):
-            for outer in [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]:
-                _collect(outer, live, spots, lines)
-            for inner in node.body:
-                _collect(inner, live - own_names(node), spots, lines)
-            return
-    if isinstance(node, ast.Lambda):
-        _collect(node.body, live - {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}, spots, lines)
-        return
-    if isinstance(node, ast.Name) and node.id in live:
-        spots.add((node.lineno, node.col_offset, node.id))
-    for child in ast.iter_child_nodes(node):
-        _collect(child, live, spots, lines)
-
-
-def own_names(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:
-    """Parameters and names that a function assigns: they shadow the module's."""
-    inside = list(ast.walk(function))
-    stored = {n.id for n in inside if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    declared = {name for n in inside if isinstance(n, ast.Global) for name in n.names}
-    return (stored | {n.arg for n in inside if isinstance(n, ast.arg)}) - declared
-
-
 def identifier(label: str) -> str:
     """A label as a piece of a Python name: `light-gbm 2` -> `light_gbm_2`."""
     return re.sub(r"\W+", "_", label, flags=re.ASCII).strip("_").lower() or "part"
@@ -236,16 +217,18 @@ def merge_setup(sources: Sequence[str]) -> str:
     imports: set[str] = set()
     members: dict[str, set[str]] = {}
     body: list[str] = []
-    for source in sources:
-        for node in parsed(source).body:
-            if isinstance(node, ast.Import):
-                imports |= {f"import {ast.unparse(alias)}" for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                members.setdefault(node.module or "", set()).update(ast.unparse(alias) for alias in node.names)
-        rest = _without_imports(source)
-        body += [block for block in rest if block not in body]
-    lines = [*imports, *(f"from {module} import {', '.join(sorted(names))}" for module, names in members.items())]
-    lines.sort(key=lambda text: (not _is_standard(text), text.startswith("from"), text))
+    for node, text in chain.from_iterable(map(statements, sources)):
+        if isinstance(node, ast.Import):
+            imports |= {f"import {ast.unparse(alias)}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            place = "." * node.level + (node.module or "")
+            starred = {f"from {place} import *" for alias in node.names if alias.name == "*"}
+            imports |= starred
+            members.setdefault(place, set()).update(ast.unparse(a) for a in node.names if not starred)
+        elif text not in body:
+            body.append(text)
+    imports |= {f"from {place} import {', '.join(sorted(names))}" for place, names in members.items() if names}
+    lines = sorted(imports, key=lambda x: (not _is_standard(x), "__future__" not in x, x.startswith("from"), x))
     parts = [[x for x in lines if _is_standard(x) is own] for own in (True, False)]
     groups = ["\n".join(part) for part in parts if part]
     return "\n\n".join(groups) + ("\n\n" + "\n".join(body) if body else "")
@@ -255,18 +238,19 @@ def _is_standard(line: str) -> bool:
     return line.split()[1].split(".")[0] in sys.stdlib_module_names
 
 
-def _without_imports(source: str) -> list[str]:
-    """The statements of a setup cell that are not imports, each with the comment lines above it."""
-    lines = source.split("\n")
-    blocks: list[str] = []
-    last = 0
-    for node in parsed(source).body:
-        end = node.end_lineno or node.lineno
-        if not isinstance(node, (ast.Import, ast.ImportFrom)):
-            above = [x for x in lines[last : node.lineno - 1] if x.startswith("#")]
-            blocks.append("\n".join([*above, *lines[node.lineno - 1 : end]]))
-        last = end
-    return blocks
+def statements(source: str) -> list[tuple[ast.stmt, str]]:
+    """The statements of a cell, each with its text: the comment lines above it, its decorators, its own lines."""
+    lines, body = source.split("\n"), parsed(source).body
+    ends = [0, *(node.end_lineno or node.lineno for node in body)]
+    starts = [*(min([n.lineno, *(d.lineno for d in getattr(n, "decorator_list", ()))]) for n in body), len(lines) + 1]
+    found = []
+    for i, node in enumerate(body):
+        if starts[i] == ends[i] or starts[i + 1] == ends[i + 1]:  # several in one line
+            found.append((node, ast.unparse(node)))
+            continue
+        above = [x for x in lines[ends[i] : starts[i] - 1] if x.startswith("#")]
+        found.append((node, "\n".join([*above, *lines[starts[i] - 1 : ends[i + 1]]])))
+    return found
 
 
 def dependencies(text: str) -> tuple[str, ...]:

@@ -28,14 +28,14 @@ class Refine(Section):
     batch: int = Field(1, ge=1, le=1000, description="plans tried side by side, each chosen without the others' scores")
     onward: bool = Field(False, description="a plan changes the best script so far, not the one its step began with")
     variants: int = Field(6, ge=0, le=1000, description="most cells that one ablation takes away; below 2: none")
-    until: float = Field(0.75, gt=0, le=1, description="share of the budget at which refinement ends at the latest")
+    until: float = Field(0.85, gt=0, le=1, description="share of the budget at which refinement ends at the latest")
     looks: int = Field(1, ge=0, description="looks at the data and the residuals before each target's plans")
 
 
 class Ensemble(Section):
     rounds: int = Field(5, ge=1, le=1000, description="R: ensemble strategies tried")
     most: int = Field(12, ge=1, le=1000, description="most members in one blend")
-    until: float = Field(0.85, gt=0, le=1, description="share of the budget at which the finish begins at the latest")
+    until: float = Field(0.95, gt=0, le=1, description="share of the budget at which the finish begins at the latest")
 
 
 class Debug(Section):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from mlestar.ports import Clock
-from mlestar.records import Limits, Scored
+from mlestar.records import Limits, Score, Scored
 from mlestar.rules import Rules
 
 RESERVE = 1.5  # times the measured seconds of rehearsal and real run
@@ -29,13 +29,14 @@ class Pace:
 
     `growth` is all training rows by those of a fold, `ratios` are seconds on the real folder by seconds on a fold,
     `best` the best of each branch, which a blend will join, and `blend` the seconds of the chosen one's folds once
-    there is one.
+    there is one. `handed` is the score of the best that has been run on the real folder.
     """
 
     growth: float = WHOLE
     ratios: list[float] = field(default_factory=list)
     best: dict[int, Scored] = field(default_factory=dict)
     blend: float = 0.0
+    handed: Score | None = None
 
 
 @dataclass(frozen=True)

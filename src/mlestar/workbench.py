@@ -234,7 +234,10 @@ class Workbench:
     def limits(self, least: float = 0.0) -> Limits:
         """The limits of one job here; where the run has that much left, no fewer seconds than `least`."""
         found = self.timetable.limits("refine" if self.phase == "init" else self.phase)
-        return replace(found, seconds=max(found.seconds, min(least, self.timetable.limits("finalise").seconds)))
+        seconds = min(least, self.timetable.limits("finalise").seconds)
+        if seconds <= found.seconds:
+            return found
+        return replace(found, seconds=seconds, left=found.left if found.left is None else max(found.left, seconds))
 
     # --- company --------------------------------------------------------------------------------
 

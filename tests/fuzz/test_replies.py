@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strange import GOOD, REPLIES, SCRIPT, Strange, cells, programs
 
-from mlestar import composing, config, leveltwo, roles, runs, scripts
+from mlestar import composing, config, leveltwo, naming, roles, runs, scripts
 from mlestar.errors import MleStarError
 from mlestar.journal import codec, queries
 from mlestar.plain import clean, word
@@ -39,8 +39,8 @@ def test_cells_go_in_and_problems_are_named(text, changed):
     scripts.cell_of_line(made, 10**8)
     if not scripts.problems(made):
         for cell in scripts.parse(made).cells:
-            renamed = scripts.rename(cell.source, dict.fromkeys(scripts.defined(cell.source), "other"))
-            assert ast.dump(ast.parse(scripts.rename(cell.source, {}))) == ast.dump(ast.parse(cell.source))
+            renamed = naming.rename(cell.source, dict.fromkeys(scripts.defined(cell.source), "other"))
+            assert ast.dump(ast.parse(naming.rename(cell.source, {}))) == ast.dump(ast.parse(cell.source))
             ast.parse(renamed)
 
 

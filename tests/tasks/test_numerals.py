@@ -49,6 +49,14 @@ def test_no_decimal_commas(cells: list[str]) -> None:
     assert decimal_commas([table(x=cells)], (), ()) == ((), ())
 
 
+def test_commas_beside_decimal_points_are_told() -> None:
+    lists = {"tags": ["1,2", "3"], "x": ["0.5", "2"]}
+    commas, (told,) = decimal_commas([table(**lists)], (), ())
+    assert commas == ("tags",)
+    assert "'tags', such as '1,2', are read as decimal commas, though 'x' has decimal points" in told
+    assert decimal_commas([table(";", **lists)], (), ()) == (("tags",), ())
+
+
 def test_what_nobody_can_decide_is_told_and_refused_as_a_target() -> None:
     for cells, words in ((["1,234", "56"], "write 1.234 or 1234"), (["1,234.5", "1,234"], "between thousands")):
         commas, (told,) = decimal_commas([table(x=cells)], (), ())

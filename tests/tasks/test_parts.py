@@ -158,3 +158,78 @@ def test_a_named_target_is_handed_in_by_order_where_no_column_is_an_id(task: Cal
     source = understand(task(tables, '[task]\ntarget = "height"\n'))
     assert (source.id, source.prediction_columns, len(source.sample.frame)) == ((), ("height",), TESTS)
     assert source.train_only == ("width",)
+
+
+def test_answers_in_another_order_are_joined_by_the_id_that_only_training_rows_have(task: Callable[..., Path]) -> None:
+    folder = task({"X_train.csv": TRAIN, "y_train.csv": SHUFFLED, "X_test.csv": TEST.drop(columns="id")})
+    with pytest.raises(TaskError, match="sample"):
+        understand(folder)  # two columns that only train has
+    (folder / "task.toml").write_text('[task]\ntarget = "height"\n')
+    source = understand(folder)
+    assert source.train.frame["height"].tolist() == ANSWERS["height"].tolist()
+    assert any("joined by id" in line for line in source.evidence)
+
+
+def test_answers_beside_the_features_of_all_rows_are_train_s_alone(task: Callable[..., Path]) -> None:
+    tables = {
+        "all.csv": ALL.sample(frac=1, random_state=3),
+        "train_ids.csv": TRAIN[["id"]],
+        "test_ids.csv": TEST[["id"]],
+    }
+    source = understand(task({**tables, "sample_submission.csv": SAMPLE}))
+    assert source.target == ("height",)
+    assert source.train.frame["height"].tolist() == ANSWERS["height"].tolist()
+    assert list(source.test.frame) == ["id", "x", "kind"]
+
+
+def test_tables_that_repeat_each_other_are_no_parts(task: Callable[..., Path]) -> None:
+    whole = ALL[:ROWS].drop(columns="id")
+    folder = task({"train.csv": whole, "train2.csv": whole[:150], "test.csv": TEST.drop(columns="id")})
+    with pytest.raises(TaskError, match=r"2 candidates for train: train\.csv, train2\.csv"):
+        understand(folder)
+    whole[150:].to_csv(folder / "train.csv", index=False)
+    assert len(understand(folder).train.frame) == ROWS
+
+
+def test_the_separator_of_parts_stays_and_decides_what_commas_are(task: Callable[..., Path]) -> None:
+    folder = task({"X_train.csv": TRAIN, "y_train.csv": ANSWERS, "X_test.csv": TEST, "sample_submission.csv": SAMPLE})
+    answers = ANSWERS.assign(height=[f"7,{i:03d}" for i in range(ROWS)])
+    for name, frame in {"X_train": TRAIN, "y_train": answers, "X_test": TEST}.items():
+        frame.to_csv(folder / f"{name}.csv", index=False, sep=";")
+    source = understand(folder)
+    assert source.commas == ("height",)
+    assert source.train.separator == ";"
+
+
+def test_a_table_without_rows_to_predict_is_said_to_be_one(task: Callable[..., Path]) -> None:
+    with pytest.raises(TaskError, match=r"no rows without height"):
+        understand(task({"data.csv": ALL[:ROWS]}, '[task]\ntarget = "height"\n'))
+
+
+def test_ids_that_no_table_of_features_has_are_told(task: Callable[..., Path]) -> None:
+    features = pd.concat([TEST, TRAIN]).assign(id=lambda table: "0" + table.id.astype(str))
+    source = understand(task({**LAYOUTS["features of all rows"], "features.csv": features}))
+    assert any("share no column but the id 'id'" in text for text in source.warnings)
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_a_table_that_holds_the_answers_again_is_in_no_view(
+    task: Callable[..., Path], tmp_path: Path, ids: bool
+) -> None:
+    """Under another id, without one, in another order, or in a format that is not read."""
+    whole, kept = TRAIN.merge(ANSWERS), ["id", "x", "kind"] if ids else ["x", "kind"]
+    tables = {
+        "train.csv": whole,
+        "test.csv": TEST.assign(kind="e")[kept],
+        "sample_submission.csv": SAMPLE if ids else SAMPLE[["height"]],
+    }
+    again = whole.rename(columns={"id": "number", "height": "size"}).sample(frac=1, random_state=5)
+    more = pd.DataFrame({"height": np.arange(ROWS) + 0.25})  # other trees are welcome
+    folder = task({**tables, "backup.csv": again, "more.csv": more})
+    (folder / "train.xlsx").write_bytes(b"PK")
+    ready = prepare(folder, tmp_path / "run", 0)
+    assert any("no script sees backup.csv, train.xlsx" in text for text in ready.warnings)
+    assert ready.source.other_files == ("more.csv", "notes.txt")
+    for view in ("fold-0", "real"):
+        names = {path.name for path in ready.view(view).iterdir()}
+        assert names == {"train.csv", "test.csv", "sample_submission.csv", "description.md", "notes.txt", "more.csv"}

@@ -15,13 +15,14 @@ from mlestar.tasks import own
 from mlestar.tasks.days import day_first
 from mlestar.tasks.infer_assets import assets
 from mlestar.tasks.infer_columns import Columns, cells, columns
+from mlestar.tasks.infer_copies import copies
 from mlestar.tasks.infer_files import FEWEST_ROWS, Files, Findings, heads
 from mlestar.tasks.infer_folders import from_names
 from mlestar.tasks.infer_metric import Form, form
 from mlestar.tasks.infer_parts import find
 from mlestar.tasks.infer_pixels import pixels
 from mlestar.tasks.infer_series import Scale, Series, scale, series
-from mlestar.tasks.infer_split import split
+from mlestar.tasks.infer_split import is_dates, split
 from mlestar.tasks.manifest import Manifest, TaskEntry, read_manifest
 from mlestar.tasks.names import placeholders
 from mlestar.tasks.numerals import decimal_commas
@@ -79,12 +80,15 @@ def _source(folder: Path, manifest: Manifest, files: Files, say: Findings, custo
     parts = columns(files, entry, say)
     test = files.test or _listed(files.sample, parts)
     commas, doubtful = decimal_commas([files.train, test], parts.id, parts.target)
-    days, open_dates = day_first([files.train, test], (*parts.id, *parts.target))
+    days, open_dates = day_first([files.train, test], parts.target)
     files, test = replace(files, train=replace(files.train, day_first=days)), replace(test, day_first=days)
     judged = form(files, parts, description, entry, say, commas)
+    if not files.made:
+        files = replace(files, parts=(*files.parts, *copies(folder, files, parts, test, say)))
     found = assets(folder, manifest, files, test, parts, say)
-    _check_features(files, test, parts, bool(found.assets))
     going_on, told = _series(files.train, test, parts, judged, entry)
+    if not (going_on or found.assets):
+        _check_features(files, test, parts, say)
     cut = split(files.train, test, parts, judged.predicts, bool(judged.classes), description, entry, say, told)
     scaled = scale(going_on, files.train, judged.metric, description, entry, say) if going_on else Scale()
     only = _train_only(files.train, test, parts, found.assets)
@@ -158,15 +162,21 @@ def _listed(sample: Table, parts: Columns) -> Table:
     return Table(sample.name, frame, sample.format, sample.separator, sample.encoding)
 
 
-def _check_features(files: Files, test: Table, parts: Columns, row_files: bool) -> None:
-    shared = [c for c in heads(files.train) if c in test.frame and c not in (*parts.id, *parts.target)]
-    if not shared and not row_files and files.test is None:
+def _check_features(files: Files, test: Table, parts: Columns, say: Findings) -> None:
+    """Of rows without files: that something is known of them."""
+    if any(c in test.frame and c not in (*parts.id, *parts.target) for c in heads(files.train)):
+        return
+    ids = ", ".join(parts.id)
+    if files.test is None:
         raise TaskError(
-            f"{files.train.name} has only ids and targets, and no files named by {', '.join(parts.id)} were found for "
-            "its rows: add a test table, or say where the rows' files are with [[assets]] in task.toml"
+            f"of the rows to predict only {ids} is known: there is no table of them, and no files named by it were "
+            "found: add a test table, or say where the rows' files are with [[assets]] in task.toml"
         )
-    if not shared and not row_files and not parts.id:
+    if not ids:
         raise TaskError(f"{files.train.name} and {test.name} share no column: nothing to learn from")
+    if len(parts.id) == 1 and not is_dates(files.train, ids):
+        say.warnings.append(f"{files.train.name} and {test.name} share no column but the id {ids!r}: what is known of "
+                            "the rows must be in other files")  # fmt: skip
 
 
 def _train_only(train: Table, test: Table, parts: Columns, assets: tuple[Asset, ...]) -> tuple[str, ...]:

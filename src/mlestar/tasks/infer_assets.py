@@ -11,11 +11,12 @@ from typing import Literal
 
 from mlestar.errors import TaskError
 from mlestar.records import Asset
-from mlestar.tasks.infer_columns import Columns, cells
+from mlestar.tasks.infer_columns import Columns
 from mlestar.tasks.infer_files import Files, Findings, heads
 from mlestar.tasks.manifest import Manifest
 from mlestar.tasks.others import OURS, everything
 from mlestar.tasks.source import Table
+from mlestar.tasks.tables import texts
 
 _PROBES = 12  # rows whose names are looked for before all rows are checked
 _ENOUGH = 0.95
@@ -99,7 +100,7 @@ def _paired(folder: Path, train: Table, test: Table, columns: Columns) -> tuple[
     shared = [c for c in heads(train) if c in test.frame and c not in columns.target]
     listed = _listing(folder)
     for column in sorted(shared, key=lambda c: c not in columns.id):
-        left, right = cells(train, column).tolist(), cells(test, column).tolist()
+        left, right = texts(train.frame[column]).tolist(), texts(test.frame[column]).tolist()
         if len(set(right)) < len(right) * _ENOUGH or max(map(len, left[:50])) > 200:
             continue
         mine, theirs = _patterns(folder, listed, column, left), _patterns(folder, listed, column, right)

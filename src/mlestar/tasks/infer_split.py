@@ -179,6 +179,7 @@ def dates(values: pd.Series[Any]) -> pd.Series[Any] | None:
     filled = values[values.str.strip() != ""]
     looks = filled.head(50).str.contains(
         r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}:\d{2}|\d{4}-\d{2}$|[A-Za-z]{3,9} \d{1,2},? \d{4}"
+        r"|\d{1,2}[- .][A-Za-z]{3,9}[- .,]+\d{2,4}"
     )
     if not len(filled) or not looks.all() or numbers(filled.head(50)).notna().any():
         return None

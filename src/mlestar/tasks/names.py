@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mlestar.errors import TaskError
+from mlestar.tasks.infer_split import is_dates
 from mlestar.tasks.source import Source
 from mlestar.tasks.tables import texts
 
@@ -40,6 +41,8 @@ def renamed(source: Source) -> dict[str, str]:
         known = texts(source.train.frame[column])
         if not known.is_unique or len(set(real)) != len(real):
             continue  # an entity that owns several rows is data, not a name
+        if column in (source.time, source.split.partition(":")[2]) or is_dates(source.train, column):
+            continue  # so is a time
         if shape(known.tolist()) != shape(real):
             reasons[column] = f"train's ({known.iloc[0]!r}) look unlike the test's ({real[0]!r})"
         elif first_of(real) is not None and not set(real).isdisjoint(known):

@@ -70,6 +70,10 @@ def decimal_commas(tables: Sequence[Table], apart: Collection[str], target: Coll
         commas += named["either"]
         warnings += [f"the commas in {c!r}, such as {_shown(tables, c)!r}, are read as decimal commas, {why}; write "
                      "numbers without marks between thousands if they are none" for c in named["either"]]  # fmt: skip
+    if named["point"] and tables[0].separator == ",":
+        warnings += [f"the commas in {c!r}, such as {_shown(tables, c)!r}, are read as decimal commas, though "
+                     f"{named['point'][0]!r} has decimal points; write other marks between the parts of a list"
+                     for c in named["comma"]]  # fmt: skip
     if named["comma"]:
         commas += named["dotted"]
         warnings += [f"the points in {c!r}, such as {_shown(tables, c)!r}, are read as standing between thousands, as "

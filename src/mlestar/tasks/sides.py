@@ -93,6 +93,7 @@ def form(source: Source, side: Side) -> Form:
         id_columns=tuple(side.keys.columns),
         ids=tuple(tuple(side.keys[column]) for column in side.keys),
         echo_columns=source.echo_columns,
+        day_first=source.train.day_first,
     )
 
 

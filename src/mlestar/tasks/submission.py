@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mlestar.plain import word
 from mlestar.records import Predicts
+from mlestar.tasks.days import year_first
 from mlestar.tasks.matching import match
 from mlestar.tasks.untrusted import CELL_BYTES, as_texts, csv, exists, parquet, plain
 
@@ -40,7 +41,8 @@ class Form:
     `columns` are the sample's, in order: id columns, `output_columns` (the script fills them) and
     `echo_columns`. `ids` has one tuple of texts per id column, in the row order of the view's test table
     (`rows` rows); () = rows are aligned by order. `classes` are the label texts in the order of a
-    prediction's columns, for label, ranking and class probabilities.
+    prediction's columns, for label, ranking and class probabilities. Ids that are dates with the day first may
+    come back with the year first, as scripts read them.
     """
 
     columns: tuple[str, ...]
@@ -51,6 +53,7 @@ class Form:
     id_columns: tuple[str, ...] = ()
     ids: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
     echo_columns: tuple[str, ...] = ()
+    day_first: tuple[str, ...] = ()
 
     @property
     def prediction_columns(self) -> tuple[str, ...]:
@@ -125,8 +128,10 @@ def _order(frame: pd.DataFrame, form: Form) -> Array | str:
         if len(frame) != form.rows:
             return f"the submission has {len(frame)} rows, but {form.rows} are asked for"
         return np.arange(form.rows)
-    wanted = form.keys
-    got = [_BETWEEN.join(parts) for parts in zip(*(_cells(frame, form.id_columns, form.ids)), strict=True)]
+    asked = [_year_first(form, column, cells) for column, cells in zip(form.id_columns, form.ids, strict=True)]
+    given = [_year_first(form, column, frame[column].tolist()) for column in form.id_columns]
+    given = _brought(given, asked)
+    wanted, got = ([_BETWEEN.join(row) for row in zip(*parts, strict=True)] for parts in (asked, given))
     if len(set(wanted)) < len(wanted):
         same = got == wanted
         return (
@@ -148,10 +153,13 @@ def _order(frame: pd.DataFrame, form: Form) -> Array | str:
     return order
 
 
-def _cells(frame: pd.DataFrame, columns: tuple[str, ...], ids: tuple[tuple[str, ...], ...]) -> list[list[str]]:
+def _year_first(form: Form, column: str, cells: Sequence[str]) -> list[str]:
+    return [year_first(cell) if column in form.day_first else cell for cell in cells]
+
+
+def _brought(cells: list[list[str]], ids: list[list[str]]) -> list[list[str]]:
     """The id cells by column; with several id columns each is brought to the text that the test has."""
-    cells = [frame[column].tolist() for column in columns]
-    if len(columns) == 1:
+    if len(cells) == 1:
         return cells
     brought = []
     for texts, wanted in zip(cells, ids, strict=True):

@@ -89,6 +89,7 @@ def write(table: Table, frame: pd.DataFrame, path: Path) -> None:
     """Write `frame` in the format, separator, encoding and compression of `table` to `path`.
 
     The bytes depend on nothing but the cells: packed files carry neither a name nor a time.
+    Raises TaskError for a character that the encoding has not.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _packing(path, table.format) as stream:
@@ -97,7 +98,11 @@ def write(table: Table, frame: pd.DataFrame, path: Path) -> None:
         elif table.format in ("csv", "tsv"):
             encode = codecs.getincrementalencoder(table.encoding)().encode
             for lines in delimited(table, frame):
-                stream.write(lines if table.encoding == "utf-8" else encode(lines.decode()))
+                try:
+                    stream.write(lines if table.encoding == "utf-8" else encode(lines.decode()))
+                except UnicodeEncodeError as error:
+                    raise TaskError(f"{table.name} is in {table.encoding}, which has no {error.object[error.start]!r}, "
+                                    "but rows beside it have: save the tables as UTF-8") from None  # fmt: skip
         else:
             stream.write(_json(table, frame))
 

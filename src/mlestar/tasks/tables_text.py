@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
 import sys
@@ -15,8 +16,8 @@ _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff",
 def decode(data: bytes, name: str) -> tuple[str, str]:
     """The text and the encoding to write it back with; raises TaskError naming the line that breaks.
 
-    A file is latin-1 (or cp1252) only when none of its non-ASCII bytes form UTF-8: one that mixes
-    both was damaged on its way.
+    A file is cp1252 (latin-1 with more marks) only when none of its non-ASCII bytes form UTF-8: one
+    that mixes both was damaged on its way.
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
@@ -32,13 +33,9 @@ def decode(data: bytes, name: str) -> tuple[str, str]:
         broken = error
     lenient = data.decode("utf-8", errors="surrogateescape")
     mixed = any(ord(char) > 127 and not 0xDC80 <= ord(char) <= 0xDCFF for char in set(lenient))
-    for encoding in ("latin-1", "cp1252"):
-        if mixed or (encoding == "latin-1" and any(byte in data for byte in range(0x80, 0xA0))):
-            continue
-        try:
-            return data.decode(encoding), encoding
-        except UnicodeDecodeError:
-            continue
+    if not mixed:
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode("cp1252"), "cp1252"
     raise TaskError(f"{name}: {_line(data, broken.start)} is not valid UTF-8; save the file as UTF-8")
 
 

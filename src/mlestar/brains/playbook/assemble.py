@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mlestar import scripts
 from mlestar.brains.playbook import spots
 from mlestar.brains.playbook.conditions import pixels, row_files
-from mlestar.brains.playbook.setup import setup_cell
+from mlestar.brains.playbook.setup import setup_cell, without_empty
 from mlestar.brains.playbook.shelf import BASIC, FIXED, Shelf, brought, setup_of
 from mlestar.composing import distributions
 from mlestar.errors import SettingsError
@@ -52,6 +52,7 @@ def frame(shelf: Shelf, kind: str = "") -> Frame:
     chosen += [shelf.skeleton("image-features")] if kind == "image" else []
     chosen += [shelf.skeleton("images-columns")] if pixels(profile)[1] else []
     cells: dict[str, str] = brought(skeleton) | brought(load)
+    cells["load"] = without_empty(profile, cells["load"])
     for recipe in chosen:
         cells |= brought(recipe)
     names = tuple(name for name in plain if name in cells)

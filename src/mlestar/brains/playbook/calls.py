@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from mlestar import scripts
+from mlestar import naming, scripts
 
 Functions = Mapping[str, tuple[ast.arguments, str]]  # parameters, and the cell that defines it
 
@@ -53,7 +53,7 @@ def _functions(cell: scripts.Cell) -> dict[str, tuple[ast.arguments, str]]:
 def _calls(node: ast.AST, known: Functions) -> Iterator[str]:
     """Every call of a known function below `node` that cannot be; names of a function's own hide them."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-        own = scripts.own_names(node)
+        own = naming.own_names(node)
         known = {name: about for name, about in known.items() if name not in own}
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         first = node.args[0] if node.func.id == "partial" and node.args else None

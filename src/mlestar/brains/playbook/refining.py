@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlestar import bans, scripts
+from mlestar import bans, naming, scripts
 from mlestar.brains.playbook import spots
 from mlestar.brains.playbook.neutral import empty
 from mlestar.brains.playbook.options import FASTER, Option, carried_out, options, ran, scaled, works
@@ -111,7 +111,7 @@ def _without_gaps(features: str) -> str:
     """The `features` cell with zeros where a number is missing or infinite."""
     if "fillna" in features:
         return features
-    inner = scripts.rename(features, {"features": "with_gaps"})
+    inner = naming.rename(features, {"features": "with_gaps"})
     return inner + (
         "\n\n\ndef features(train, test, files):\n"
         '    """The same with zeros where a number is missing or infinite."""\n'

@@ -73,6 +73,32 @@ def constants(profile: Profile, needed: Iterable[str]) -> dict[str, str]:
     return {name: assignment(name, value) for name, value in values.items() if name in wanted}
 
 
+def without_empty(profile: Profile, source: str) -> str:
+    """A cell without loops over columns that the profile has none of, and without the functions that only they call."""
+    empty = {name for name, known in (("COMMAS", profile.commas), ("DAY_FIRST", profile.day_first)) if not known}
+    body = scripts.parsed(source).body
+    loops = [node for node in ast.walk(ast.Module(body, [])) if isinstance(node, ast.For) and _names(node.iter) & empty]
+    called = set().union(*map(_names, loops))
+    kept = _without(source, loops)
+    rest = [node for node in scripts.parsed(kept).body if isinstance(node, ast.FunctionDef)]
+    return _without(kept, [one for one in rest if one.name in called and not any(one.name in _names(o) for o in rest)])
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+
+
+def _without(source: str, nodes: Sequence[ast.stmt]) -> str:
+    """The source without the lines of some statements, and empty lines before those."""
+    lines: list[str | None] = list(source.splitlines())
+    for node in nodes:
+        first = node.lineno - 1
+        while first and lines[first - 1] == "":
+            first -= 1
+        lines[first : node.end_lineno] = [None] * ((node.end_lineno or first) - first)
+    return "\n".join(line for line in lines if line is not None)
+
+
 def _of_pixels(pixels: Pixels | None) -> dict[str, object]:
     """Where images are, and how their pixels stand in the submission."""
     if pixels is None:

@@ -12,7 +12,7 @@ import symtable
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from mlestar import scripts
+from mlestar import naming, scripts
 from mlestar.scripts import Cell, Notebook
 
 
@@ -36,7 +36,7 @@ def plain(cell: Cell) -> str:
     if not suffix:
         return cell.source
     names = {n: n.removesuffix(suffix) for n in scripts.used(cell.source) if n.endswith(suffix)}
-    return scripts.rename(cell.source, names)
+    return naming.rename(cell.source, names)
 
 
 def suited(book: Notebook, name: str, source: str, others: Mapping[str, str] | None = None) -> str:
@@ -50,7 +50,7 @@ def suited(book: Notebook, name: str, source: str, others: Mapping[str, str] | N
     there = {n for cell in book.cells if label(cell.name) == label(name) for n in scripts.defined(cell.source)}
     private = {n.removesuffix(suffix) for n in there if n.endswith(suffix)} | scripts.defined(source)
     private |= {n for k, v in (others or {}).items() if label(k) == label(name) for n in scripts.defined(v)}
-    return scripts.rename(source, {n: n + suffix for n in private})
+    return naming.rename(source, {n: n + suffix for n in private})
 
 
 def part(book: Notebook, name: str) -> dict[str, str]:
@@ -83,7 +83,7 @@ def apart(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
     """
     taken = {name for source in old.values() for name in scripts.defined(source)}
     names = {n: f"{n}_{cell}" for cell, source in new.items() for n in scripts.defined(source) & taken}
-    return {cell: scripts.rename(source, names) for cell, source in new.items()} if names else dict(new)
+    return {cell: naming.rename(source, names) for cell, source in new.items()} if names else dict(new)
 
 
 def without_clashes(cells: Mapping[str, str]) -> dict[str, str]:
@@ -92,7 +92,7 @@ def without_clashes(cells: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, source in cells.items():
         clash = (scripts.defined(source) & taken) - {name}
-        found[name] = scripts.rename(source, {n: f"{n}_{name}" for n in clash})
+        found[name] = naming.rename(source, {n: f"{n}_{name}" for n in clash})
         taken |= scripts.defined(found[name])
     return found
 

@@ -16,7 +16,7 @@ from mlestar import scripts
 from mlestar.brains.playbook import spots
 from mlestar.brains.playbook.assemble import Frame, finished, frame, live, load_recipe, put_together, title
 from mlestar.brains.playbook.conditions import row_files
-from mlestar.brains.playbook.setup import GIVEN
+from mlestar.brains.playbook.setup import GIVEN, without_empty
 from mlestar.brains.playbook.shelf import FIXED, Shelf, brought, setup_of
 from mlestar.brains.spoken.blocks import BadAnswer
 from mlestar.errors import SettingsError
@@ -110,7 +110,8 @@ def ground(recipes: Sequence[Recipe], installed: Collection[str], profile: Profi
     if profile.assets and not row_files(profile):  # images, sound: no recipe reads them, a brain may
         load = shelf.skeleton(load_recipe(profile, files=True))
         patterns = {"train": profile.assets[0].train, "test": profile.assets[0].test}
-        cells, setups = {**cells, **brought(load)}, (*setups, setup_of(load), f"ROW_FILES = {json.dumps(patterns)}")
+        loading = {name: without_empty(profile, source) for name, source in brought(load).items()}
+        cells, setups = {**cells, **loading}, (*setups, setup_of(load), f"ROW_FILES = {json.dumps(patterns)}")
     return Ground(shelf, Frame(cells, made.ready, setups))
 
 
