@@ -94,7 +94,7 @@ def test_a_job_that_may_use_what_the_finish_keeps_back_has_that_on_a_cluster_too
     """Where a phase has 20 s left: the executor of a cluster goes by the time until a job's time is up."""
     settings = config.load(None, budget="10m", jobs=1)
     with runs.single(task, settings, full, watch, runs.Stopping(), tmp_path / "run") as (bench, _):
-        here = replace(bench, address="branch-0/init", clock=SimpleNamespace(spent=lambda: 430.0))
+        here = replace(bench, address="branch-0/init", clock=SimpleNamespace(spent=lambda: 490.0))
         usual, longer = here.limits(), here.limits(90.0)
     assert (usual.seconds, usual.after(0.0), usual.patience) == (20.0, 20.0, 40.0)
     assert (longer.seconds, longer.after(0.0), longer.patience) == (90.0, 90.0, 110.0)
