@@ -18,7 +18,7 @@ settings.register_profile("suite", deadline=None)  # a machine may be busy: test
 settings.load_profile("suite")
 
 ROWS, TEST_ROWS = 240, 60
-LIGHT = ["--set", f"library={Path(__file__).with_name('recipes')}"]  # models of numpy: a job takes half a second
+LIGHT = ["--set", f"library={Path(__file__).with_name('recipes')}"]  # models of numpy: a job takes a second, not three
 SMALL = [  # count-bounded and short: one branch, one candidate, one plan
     "--jobs", "2", "--set", "branches=1", "--set", "init.candidates=1", "--set", "refine.outer=1",
     "--set", "refine.inner=1", "--set", "ensemble.rounds=2", "--set", "judging.folds=2", "--set", "bag=1",

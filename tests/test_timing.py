@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import pytest
 
 from mlestar.records import Breadths, FoldResult, Judged, Limits, Outcome, Score, Scored, Solution
-from mlestar.rules import Rules
+from mlestar.rules import Ends, Rules
 from mlestar.timing import RESERVE, WHOLE, Pace, Timetable, search_rows
 
 BUDGET = 600.0
-RULES = Rules(Breadths(4, 2, 4, 4, 5, 2, 1), 0, 2, Limits(600.0, 8192, 64, 2048, 1024), BUDGET, 3, 0.75, 0.1, 12, 3)
+LIMITS, ENDS = Limits(600.0, 8192, 64, 2048, 1024), Ends(0.25, 0.85, 0.95)
+RULES = Rules(Breadths(4, 2, 4, 4, 5, 2, 1), 0, 2, LIMITS, BUDGET, 3, 0.75, 0.1, 12, 3, ENDS)
 
 
 @dataclass

@@ -9,11 +9,11 @@ from mlestar.records import Breadths, Limits
 
 @dataclass(frozen=True)
 class Ends:
-    """When phases end, as shares of the budget (DESIGN.md §5)."""
+    """When phases end, as shares of the budget (DESIGN.md §5, docs/decisions/0014-ends.md)."""
 
-    init: float = 0.25
-    refine: float = 0.85
-    ensemble: float = 0.95
+    init: float
+    refine: float
+    ensemble: float
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Rules:
     race: float
     most_members: int
     bag: int
-    ends: Ends = Ends()
+    ends: Ends
     keep_models: bool = False
     abreast: int = 1  # evaluations of a branch that share its slots
     closing: bool = False  # nobody is asked any more
